@@ -1,0 +1,26 @@
+/* Plugin API 1.x and 2.0: capabilities follow from the symbols; events are payloads. */
+typedef int ss_plugin_rc;
+typedef struct { uint64_t evtnum; const uint8_t *data; uint32_t datalen; uint64_t ts; } ss_plugin_event;
+typedef struct { union { const char **str; uint64_t *u64; } res; uint64_t res_len;
+                 uint32_t field_id; const char *field; const char *arg_key; uint64_t arg_index;
+                 bool arg_present; uint32_t ftype; bool flist; } ss_plugin_extract_field;
+const char *plugin_get_required_api_version(void);
+const char *plugin_get_name(void);
+const char *plugin_get_description(void);
+const char *plugin_get_contact(void);
+const char *plugin_get_version(void);
+const char *plugin_get_init_schema(int *schema_type);
+void       *plugin_init(const char *config, ss_plugin_rc *rc);
+void        plugin_destroy(void *s);
+const char *plugin_get_last_error(void *s);
+uint32_t    plugin_get_id(void);
+const char *plugin_get_event_source(void);
+void       *plugin_open(void *s, const char *params, ss_plugin_rc *rc);
+void        plugin_close(void *s, void *h);
+const char *plugin_list_open_params(void *s, ss_plugin_rc *rc);
+const char *plugin_get_progress(void *s, void *h, uint32_t *progress_pct);
+const char *plugin_event_to_string(void *s, const ss_plugin_event *evt);
+ss_plugin_rc plugin_next_batch(void *s, void *h, uint32_t *nevts, ss_plugin_event **evts);
+const char *plugin_get_fields(void);
+const char *plugin_get_extract_event_sources(void);
+ss_plugin_rc plugin_extract_fields(void *s, const ss_plugin_event *evt, uint32_t num_fields, ss_plugin_extract_field *fields);

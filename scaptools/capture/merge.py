@@ -1,0 +1,97 @@
+"""Merging captures by time: several event streams as one.
+
+Events of one capture keep their order even where its timestamps step back, so the key of an event is the latest
+timestamp seen up to it. A round takes from every capture what is not later than the earliest end among the batches at
+hand; within a round the events are put in order by one stable sort.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scaptools.capture.parameters import gather_binary
+from scaptools.columns import concatenated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from scaptools.capture.batch import EventBatch
+    from scaptools.capture.reader import CaptureReader
+    from scaptools.capture.writer import CaptureWriter
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One capture under merge: the batch at hand, its keys, and the row the next round starts at."""
+
+    batches: Iterator[EventBatch]
+    batch: EventBatch | None = None
+    keys: NDArray[np.uint64] | None = None
+    row: int = 0
+    latest: int = 0
+
+    def advance(self) -> bool:
+        """Have a batch with rows left at hand, if there is one."""
+        while self.batch is None or self.keys is None or self.row == len(self.batch):
+            self.batch = next(self.batches, None)
+            if self.batch is None:
+                return False
+            keys = np.maximum.accumulate(self.batch.header("ts"))
+            self.keys = np.maximum(keys, np.uint64(self.latest))
+            self.latest = int(self.keys[-1])
+            self.row = 0
+        return True
+
+
+def merge_captures(captures: Sequence[CaptureReader], writer: CaptureWriter) -> int:
+    """Write the events of all captures in order of time, after the metadata of all; the number of events written.
+
+    Events with equal times keep the order in which the captures were given.
+    """
+    streams = [_Stream(capture.batches()) for capture in captures]
+    streams = [stream for stream in streams if stream.advance()]
+    first = True
+    for capture in captures:
+        for section in capture.sections[:1]:
+            metadata = [block.raw for block in section.blocks]
+            writer.write([section.header.raw, *metadata] if first else metadata)
+            first = False
+    written = 0
+    while streams:
+        ends = [int(stream.keys[-1]) for stream in streams if stream.keys is not None]
+        limit = min(ends)
+        # Of equal times the earlier capture's come first, and the one that ends here may have more of them to come.
+        first_to_end = ends.index(limit)
+        blocks: list[Any] = []
+        keys: list[NDArray[np.uint64]] = []
+        for place, stream in enumerate(streams):
+            if stream.batch is None or stream.keys is None:
+                continue
+            end = int(np.searchsorted(stream.keys, limit, side="right" if place <= first_to_end else "left"))
+            rows = np.arange(stream.row, end)
+            stream.row = end
+            keys.append(stream.keys[rows])
+            blocks.append(
+                gather_binary(
+                    stream.batch.data,
+                    stream.batch.offsets[rows],
+                    stream.batch.lengths[rows],
+                    np.ones(len(rows), bool),
+                )
+            )
+        written += _write_in_order(writer, blocks, np.concatenate(keys))
+        streams = [stream for stream in streams if stream.advance()]
+    return written
+
+
+def _write_in_order(writer: CaptureWriter, blocks: list[Any], keys: NDArray[np.uint64]) -> int:
+    import pyarrow as pa
+
+    ordered = pa.concat_arrays(blocks).take(pa.array(np.argsort(keys, kind="stable")))
+    writer.write([concatenated(ordered)])
+    return len(ordered)

@@ -1,0 +1,294 @@
+"""The reader: a capture as sections and event batches.
+
+A pass over a capture goes window by window: bytes from the source, block boundaries from the scan, metadata blocks to
+their section, event blocks to a batch. The next window is scanned while the current one is in use. What is damaged is
+noted and passed over; everything intact is delivered.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from scap_formats.blocks import EVENT_BLOCKS, BlockType
+from scap_formats.section import find_byte_order
+from scap_formats.table import event_table
+from scaptools.capture.batch import EventBatch, shortest_event_block
+from scaptools.capture.scan import BlockScan, Damage, likely_byte_order, scan_blocks
+from scaptools.capture.section import MetadataBlock, Section
+from scaptools.capture.source import Opened, Source, open_source
+from scaptools.capture.visibility import leading_containers
+from scaptools.errors import (
+    CaptureError,
+    CorruptedError,
+    EmptyCaptureError,
+    InputError,
+    NotACaptureError,
+    TruncatedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from scaptools.capture.scan import ByteOrder, Bytes
+
+#: Bytes of a window: large enough that array operations dominate, small enough to bound memory.
+WINDOW_BYTES = 8 << 20
+
+#: Bytes that tell a section header and its byte order.
+HEAD_BYTES = 12
+
+#: Blocks that only network captures have; a file that starts with one is not ours though its header looks alike.
+_PCAPNG_TYPES = frozenset({1, 2, 3, 4, 5, 6})
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedWindow:
+    """One window and its blocks; ``start`` is its offset in the decompressed stream."""
+
+    data: Bytes
+    start: int
+    scan: BlockScan
+    final: bool
+    byteorder: ByteOrder
+
+    @property
+    def settled(self) -> Bytes:
+        """The window's bytes up to where the next one goes on."""
+        return self.data if self.final else self.data[: self.scan.consumed]
+
+
+class CaptureReader:
+    """A capture file; `batches` makes one pass over its events.
+
+    ``sections`` and ``damage`` describe the latest pass and grow while it runs; ``byteorder`` is that of the first
+    section. A capture that cannot be read twice (standard input, a pipe) allows one pass. With ``headless`` a file
+    whose beginning is lost is read from the first chain of blocks on.
+    """
+
+    def __init__(self, opened: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False) -> None:
+        self._opened = opened
+        self._headless = headless
+        self._window_bytes = window_bytes
+        self._source: Source | None = open_source(opened)
+        self.name = self._source.name
+        self.compression = self._source.compression
+        self.sections: list[Section] = []
+        self.damage: list[Damage] = []
+        self.decompressed_bytes = 0
+        self.byteorder = self._byteorder(self._source)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file; a pass that is under way ends."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _byteorder(self, source: Source) -> ByteOrder:
+        start, _ = source.window(0, max(self._window_bytes, HEAD_BYTES))
+        if not len(start):
+            self.close()
+            raise EmptyCaptureError("is empty", path=self.name)
+        byteorder = find_byte_order(start[:HEAD_BYTES].tobytes())
+        if byteorder is None and self._headless:
+            byteorder = likely_byte_order(start)
+        if byteorder is None:
+            self.close()
+            raise NotACaptureError(
+                "is not a capture: it does not start with a section header",
+                path=self.name,
+                hint="'scap repair' finds what is intact if its beginning was lost",
+            )
+        second = int.from_bytes(start[4:8].tobytes(), byteorder)
+        if int.from_bytes(start[second : second + 4].tobytes(), byteorder) in _PCAPNG_TYPES:
+            self.close()
+            raise NotACaptureError(
+                "is a network capture (pcapng), not a Falco/sysdig one",
+                path=self.name,
+                hint="open it with Wireshark",
+            )
+        return byteorder
+
+    def _take_source(self) -> Source:
+        """The source for a new pass."""
+        source, self._source = self._source, None
+        if source is None:
+            if not isinstance(self._opened, str | os.PathLike) or os.fspath(self._opened) == "-":
+                raise InputError("can be read only once", path=self.name, hint="save it to a file first")
+            source = open_source(self._opened)
+        return source
+
+    def windows(self) -> Iterator[ScannedWindow]:
+        """One pass over the scanned windows, each block of the capture in exactly one of them."""
+        source = self._take_source()
+        self.sections, self.damage, self.decompressed_bytes = [], [], 0
+        with ThreadPoolExecutor(1, thread_name_prefix="scap-window") as ahead:
+            try:
+                coming = ahead.submit(self._scan_window, source, 0, self.byteorder)
+                while True:
+                    window = coming.result()
+                    self._note_damage(window.scan.damage)
+                    following = window.start + window.scan.consumed
+                    self.decompressed_bytes = following
+                    if not window.final:
+                        order = _other(window.byteorder) if window.scan.turns else window.byteorder
+                        coming = ahead.submit(self._scan_window, source, following, order)
+                    yield window
+                    if window.final:
+                        break
+                    source.release(window.start)
+                if source.damage is not None:
+                    reason = f"{source.damage.reason} at compressed byte {source.damage.compressed_offset}"
+                    self.damage.append(Damage(following, 0, reason, truncated=True))
+            finally:
+                ahead.shutdown(wait=True)
+                source.close()
+
+    def _scan_window(self, source: Source, start: int, byteorder: ByteOrder) -> ScannedWindow:
+        want = self._window_bytes
+        while True:
+            data, final = source.window(start, want)
+            scan = scan_blocks(data, byteorder=byteorder, final=final, base=start)
+            if scan.turns and not scan.consumed:
+                byteorder = _other(byteorder)
+            elif scan.consumed or final:
+                return ScannedWindow(data, start, scan, final and not scan.turns, byteorder)
+            else:
+                want *= 2
+
+    def _note_damage(self, found: list[Damage]) -> None:
+        for damage in found:
+            last = self.damage[-1] if self.damage else None
+            if last is not None and damage.length and last.length and last.offset + last.length == damage.offset:
+                self.damage[-1] = Damage(
+                    last.offset, last.length + damage.length, damage.reason, truncated=damage.truncated
+                )
+            else:
+                self.damage.append(damage)
+
+    def batches(self, *, unknown: bool = False) -> Iterator[EventBatch]:
+        """One pass over the events: batches in capture order, none of them empty.
+
+        Events of types nobody knows are in them only with ``unknown``, for those who copy events. Raises
+        UnsupportedVersionError for a section of a later major version; damage is collected in ``damage``.
+        """
+        number = 1
+        for window in self.windows():
+            for first, last in self._section_spans(window):
+                batch = self._batch(window, slice(first, last), number)
+                batch = batch if unknown else self._known_only(batch)
+                number += len(batch)
+                if len(batch):
+                    if batch.section.first_ts is None and (row := leading_containers(batch)) < len(batch):
+                        batch.section.first_ts = int(batch.header("ts", slice(row, row + 1))[0])
+                    yield batch
+
+    def _section_spans(self, window: ScannedWindow) -> Iterator[tuple[int, int]]:
+        """The stretches of a window's blocks that belong to one section, opening sections on the way."""
+        types = window.scan.types
+        bounds = np.flatnonzero(types == BlockType.SHB).tolist()
+        if not bounds or bounds[0] != 0:
+            yield 0, bounds[0] if bounds else len(types)
+        for first, last in pairwise([*bounds, len(types)]):
+            header = _metadata_block(window, first)
+            self.sections.append(self._open_section(header))
+            yield first + 1, last
+
+    def _open_section(self, header: MetadataBlock) -> Section:
+        try:
+            return Section.open(len(self.sections), header)
+        except CorruptedError as error:
+            self.damage.append(Damage(header.offset, 0, str(error)))
+            return Section.unheaded(header.byteorder, len(self.sections))
+
+    def _batch(self, window: ScannedWindow, blocks: slice, number: int) -> EventBatch:
+        if not self.sections:
+            self.sections.append(Section.unheaded(window.byteorder))
+        section = self.sections[-1]
+        scan = window.scan
+        types = scan.types[blocks]
+        events = _event_mask(types)
+        for index in np.flatnonzero(~events):
+            section.blocks.append(_metadata_block(window, blocks.start + int(index)))
+        offsets, lengths = scan.offsets[blocks], scan.lengths[blocks]
+        if not events.all():
+            offsets, lengths, types = offsets[events], lengths[events], types[events]
+        sound = lengths >= shortest_event_block(types)
+        if not sound.all():
+            for offset, length in zip(offsets[~sound].tolist(), lengths[~sound].tolist(), strict=True):
+                self.damage.append(Damage(window.start + offset, length, "an event block too short for its header"))
+            offsets, lengths, types = offsets[sound], lengths[sound], types[sound]
+        return EventBatch(
+            section,
+            window.data,
+            offsets,
+            lengths,
+            types,
+            base=window.start,
+            first_number=number,
+            byteorder=window.byteorder,
+        )
+
+    def _known_only(self, batch: EventBatch) -> EventBatch:
+        limit = len(event_table().events)
+        event_types = batch.header("type")
+        if not len(batch) or int(event_types.max()) < limit:
+            return batch
+        known = event_types < limit
+        batch.section.unknown_events += int(np.count_nonzero(~known))
+        return batch.restricted(known)
+
+    def damage_errors(self) -> list[CaptureError]:
+        """The damage found so far as errors, in the order of the bytes."""
+        return [
+            (TruncatedError if damage.truncated else CorruptedError)(
+                f"{damage.reason}, {damage.length} bytes lost" if damage.length else damage.reason,
+                offset=damage.offset,
+                path=self.name,
+            )
+            for damage in self.damage
+        ]
+
+
+def open_reader(capture: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False) -> CaptureReader:
+    """Open a capture: a path, an fsspec URL, ``-`` for standard input or a binary file object.
+
+    ``headless`` also opens a file whose beginning is lost, if a chain of blocks is near. Raises InputError where it
+    cannot be read, EmptyCaptureError and NotACaptureError where it is no capture.
+    """
+    return CaptureReader(capture, window_bytes=window_bytes, headless=headless)
+
+
+def _other(byteorder: ByteOrder) -> ByteOrder:
+    return "big" if byteorder == "little" else "little"
+
+
+def _metadata_block(window: ScannedWindow, index: int) -> MetadataBlock:
+    offset, length = int(window.scan.offsets[index]), int(window.scan.lengths[index])
+    raw = window.data[offset : offset + length].tobytes()
+    return MetadataBlock(int(window.scan.types[index]), raw, window.start + offset, window.byteorder)
+
+
+_EVENT_TYPES = np.array(EVENT_BLOCKS, np.uint32)
+
+
+def _event_mask(types: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    if len(types) and types[0] in _EVENT_TYPES and (types == types[0]).all():
+        return np.ones(len(types), bool)
+    return np.isin(types, _EVENT_TYPES)

@@ -1,0 +1,3 @@
+"""Plugins: the contract, the host, and the ones that come built in."""
+
+from __future__ import annotations

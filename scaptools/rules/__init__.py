@@ -1,0 +1,3 @@
+"""Falco rules: read, checked, compiled, evaluated over captures, and turned into alerts."""
+
+from __future__ import annotations

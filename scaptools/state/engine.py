@@ -1,0 +1,172 @@
+"""The engine: state carried along a capture, batch by batch.
+
+`track` gives every batch its `BatchState`; `state_of` finds it again. What has to be carried for later batches
+depends on what will be asked, so the engine is told beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from scaptools.state.batchstate import BatchState
+from scaptools.state.calls import Calls
+from scaptools.state.counters import KeptCounters
+from scaptools.state.fdstate import BatchDescriptors
+from scaptools.state.happenings import awaited_enters, find_happenings, subjects
+from scaptools.state.initial import listed_state
+from scaptools.state.lifecycle import Lifecycle, Population
+from scaptools.state.listedfds import listed_tables
+from scaptools.state.pairing import OpenEnters, Pairing, keep_enters, pairing_types
+from scaptools.state.paths import PathNode, known
+from scaptools.state.runtimes import KeptRunTimes
+from scaptools.state.tables import Tables
+from scaptools.state.thread import Thread, ThreadFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from scaptools.capture.batch import EventBatch
+    from scaptools.capture.section import Section
+    from scaptools.state.initial import Listed
+
+#: What can be asked beyond threads: descriptors and paths, counters of memory and page faults, latencies.
+FDS, COUNTERS, PAIRING = "fds", "counters", "pairing"
+ALL_NEEDS = frozenset({FDS, COUNTERS, PAIRING})
+
+
+class Batches(Protocol):
+    """Something that yields batches, a capture above all."""
+
+    def batches(self) -> Iterable[EventBatch]:
+        """The batches in capture order."""
+        ...
+
+
+class StateEngine:
+    """State after the batches seen so far; `advance` takes in the next one.
+
+    ``needs`` is a subset of `ALL_NEEDS`: what is not in it cannot be asked of the batches' states.
+    """
+
+    def __init__(self, needs: Collection[str] = ALL_NEEDS) -> None:
+        self.needs = frozenset(needs)
+        self._section: Section | None = None
+        self._population = Population()
+        self._enters = OpenEnters()
+        self._counters: KeptCounters | None = None
+        self._run_times: KeptRunTimes | None = None
+        self._tables = Tables()
+
+    def advance(self, batch: EventBatch) -> BatchState:
+        """The state of the next batch of the capture; the engine then stands behind it."""
+        if batch.section is not self._section:
+            self._start(batch.section)
+        pairs_all = bool(self.needs & {FDS, PAIRING})
+        if pairs_all:
+            looked_at = np.flatnonzero(pairing_types()[batch.header("type")])
+        else:
+            looked_at = subjects(batch, self._enters)
+        pairing = Pairing(batch, looked_at, self._enters)
+        happenings = find_happenings(batch, self._population.threads, pairing)
+        lifecycle = Lifecycle(self._population, batch.byteorder)
+        lifecycle.run(happenings)
+        state = BatchState(batch, lifecycle, self._counters, self._run_times)
+        if self._counters is not None:
+            alive = [thread.entry for thread in self._population.threads.values()]
+            self._counters = state.all_counters.keep(np.array(alive, np.int64))
+            self._run_times = state.run_times.keep(set(alive))
+        entries = state.entries(state.threads(pairing.order))
+        if pairs_all:
+            self._enters = self._alive(self._advance_calls(state, lifecycle, Calls(pairing, entries)))
+        else:
+            self._enters = self._alive(keep_enters(pairing, entries=entries, wanted=awaited_enters()))
+        return state
+
+    def _advance_calls(self, state: BatchState, lifecycle: Lifecycle, calls: Calls) -> OpenEnters:
+        if FDS not in self.needs:
+            state.attach(calls, None)
+            return calls.keep(None)
+        descriptors = BatchDescriptors(state, lifecycle, calls, self._tables)
+        state.attach(calls, descriptors)
+        descriptors.keep(self._tables)
+        self._forget_nodes(descriptors)
+        return calls.keep(descriptors.remembered.sorted_fds)
+
+    def _forget_nodes(self, descriptors: BatchDescriptors) -> None:
+        """Replace paths that were worked out by their bytes, so that threads do not keep what they came from."""
+        if not descriptors.settle_nodes():
+            return
+        threads = self._population.threads
+        for tid, thread in threads.items():
+            if isinstance(thread.cwd, PathNode) or isinstance(thread.exepath, PathNode):
+                threads[tid] = thread._replace(cwd=known(thread.cwd), exepath=known(thread.exepath))
+
+    def _alive(self, enters: OpenEnters) -> OpenEnters:
+        """Only those of threads that are still there."""
+        threads = self._population.threads
+        alive = [
+            tid in threads and threads[tid].entry == entry
+            for tid, entry in zip(enters.tids.tolist(), enters.entries.tolist(), strict=True)
+        ]
+        return enters.take(np.flatnonzero(np.array(alive, bool)))
+
+    def _start(self, section: Section) -> None:
+        """Forget everything and take in what a section lists."""
+        self._section = section
+        self._enters = OpenEnters()
+        self._counters = self._run_times = None
+        listed = listed_state(section, self._population.next_entry)
+        population = Population(next_entry=self._population.next_entry + listed.entries)
+        population.accounts = listed.accounts
+        self._population = population
+        _settle(population, listed)
+        self._tables = listed_tables(listed) if FDS in self.needs else Tables()
+        if COUNTERS in self.needs:
+            self._counters = KeptCounters.of(listed.counters)
+            self._run_times = KeptRunTimes()
+
+
+def _settle(population: Population, listed: Listed) -> None:
+    """Make listed threads a population: count children, share descriptor tables, add missing main threads."""
+    threads = population.threads
+    threads.update(listed.threads)
+    for thread in threads.values():
+        population.members[thread.pid] += 1
+    for thread in list(threads.values()):
+        if thread.is_main:
+            continue
+        if thread.flags & ThreadFlag.THREAD:
+            main = threads.get(thread.pid)
+            if main is None:
+                entry = population.next_entry
+                population.next_entry += 1
+                main = Thread(entry, entry, thread.pid, thread.pid, children=population.members[thread.pid])
+                population.members[thread.pid] += 1
+            threads[main.tid] = main._replace(children=main.children + 1)
+        main = threads.get(thread.pid)
+        if main is not None and thread.flags & ThreadFlag.FILES:
+            threads[thread.tid] = thread._replace(table=main.entry)
+
+
+_STATE = "state"
+
+
+def track(capture: Batches, needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
+    """The batches of a capture, each with its state attached (`state_of`)."""
+    return with_state(capture.batches(), needs)
+
+
+def with_state(batches: Iterable[EventBatch], needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
+    """The batches, which have to be those of one capture in order, each with its state attached."""
+    engine = StateEngine(needs)
+    for batch in batches:
+        state = engine.advance(batch)
+        batch.memo(_STATE, lambda state=state: state)
+        yield batch
+
+
+def state_of(batch: EventBatch) -> BatchState:
+    """The state attached to a batch by `track`; of a batch nobody tracked, the state as if it were the first."""
+    return batch.memo(_STATE, lambda: StateEngine().advance(batch))  # type: ignore[no-any-return]
