@@ -20,6 +20,7 @@ from scaptools.capture.reader import open_reader
 from scaptools.fields.container import CONTAINER_FIELDS
 from scaptools.fields.evt_state import EVT_STATE_FIELDS
 from scaptools.fields.fd import FD_FIELDS
+from scaptools.fields.fdlist import FDLIST_FIELDS
 from scaptools.fields.group import GROUP_FIELDS
 from scaptools.fields.paramtext.printable import without_unprintable
 from scaptools.fields.paramtext.style import CLASSIC, TextStyle
@@ -40,6 +41,7 @@ STATE_FIELDS = (
     *PROC_FIELDS,
     *THREAD_FIELDS,
     *FD_FIELDS,
+    *FDLIST_FIELDS,
     *USER_FIELDS,
     *GROUP_FIELDS,
     *CONTAINER_FIELDS,
@@ -57,10 +59,12 @@ REASONS = {
     "fd.dev.major": "memory nobody initialised, for all that is not opened in the capture",
     "fd.dev.minor": "memory nobody initialised, for all that is not opened in the capture",
     "fd.cport": "prints 0 for listening sockets, which have no client",
+    "fd.sproto": "prints nothing for listening sockets",
+    "proc.fdopencount": "counts a descriptor twice when another took its place while it was being closed",
     "fd.cproto": "prints nothing for listening sockets, which have no client",
     "user.loginuid": "reads another field of process lists written by libs 0.10 and later",
     "user.loginname": "reads another field of process lists written by libs 0.10 and later",
-    "proc.is_exe_writable": "reads another field of process lists written by libs 0.10 and later",
+    "proc.is_exe_writable": "memory nobody initialised, or another field of newer process lists",
     "proc.tty": "does not read the terminals newer process lists have",
     "evt.latency.human": "prints the text of the event before for events whose thread it has not looked up",
     "thread.cpu.user": "takes the reading before from another field's copy",

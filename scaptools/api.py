@@ -10,7 +10,7 @@ import numpy as np
 from scaptools.capture.reader import CaptureReader
 from scaptools.capture.visibility import shown_rows
 from scaptools.fields.catalog import Catalog
-from scaptools.fields.needs import FieldInUse, with_state
+from scaptools.fields.needs import ALL_NEEDS, FieldInUse, needs_of, with_state
 from scaptools.filter import CompiledFilter, Expression, compile_filter
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Capture:
 
     def filter(self, expression: str | Expression | None) -> Iterator[Event]:
         """The events that match, one by one. Raises FilterError."""
-        for batch, rows in self.matches(expression):
+        for batch, rows in self.matches(expression, fields=None):
             for row in rows.tolist():
                 yield Event(batch, row, self.catalog)
 
@@ -112,21 +112,32 @@ class Capture:
         self,
         wanted: str | Expression | CompiledFilter | None,
         *,
-        fields: Sequence[FieldInUse] = (),
+        fields: Sequence[FieldInUse] | None = (),
         internal: bool = True,
     ) -> Iterator[tuple[EventBatch, NDArray[np.intp]]]:
         """Batches with the rows that match, ascending; batches without a match are left out.
 
-        ``fields`` are those that will be asked of the batches: what state they need is kept along the way. Without
-        ``internal`` events that sysdig does not show are left out.
+        ``fields`` are those that will be asked of the batches: what state they need is kept along the way; None is for
+        any. Without ``internal`` events that sysdig does not show are left out.
         """
         predicate = self.compile(wanted) if isinstance(wanted, str | Expression) else wanted
-        in_use = [*fields, *(predicate.fields if predicate is not None else ())]
-        for batch in with_state(self.batches(), in_use):
+        in_filter = predicate.fields if predicate is not None else ()
+        needs = ALL_NEEDS if fields is None else needs_of([*fields, *in_filter])
+
+        def select(batch: EventBatch) -> NDArray[np.intp]:
             rows = np.arange(len(batch)) if predicate is None else predicate.select(batch)
-            if not internal and len(rows):
-                rows = shown_rows(batch, rows)
-            if len(rows):
+            return rows if internal or not len(rows) else shown_rows(batch, rows)
+
+        first = 0
+        if needs is not None and predicate is not None and needs_of(in_filter) is None and self.reader.can_restart:
+            # State is for what matches only: as long as nothing does, there is none to keep.
+            found = (number for number, batch in enumerate(self.batches()) if len(select(batch)))
+            first = next(found, -1)
+            found.close()
+            if first < 0:
+                return
+        for number, batch in enumerate(with_state(self.batches(), needs)):
+            if number >= first and len(rows := select(batch)):
                 yield batch, rows
 
     def compile(self, expression: str | Expression) -> CompiledFilter:
@@ -139,6 +150,46 @@ class Capture:
 
         bound = [self.catalog.parse(name) for name in fields]
         return select_table(self.matches(where, fields=bound), bound)
+
+    def record_batches(
+        self, fields: Sequence[str] | None = None, *, where: str | Expression | None = None, source: str | None = None
+    ) -> pa.RecordBatchReader:
+        """The same as `to_arrow`, batch by batch as the capture is read."""
+        from scaptools.export.streams import table_stream
+        from scaptools.export.tables import TableChoice
+
+        choice = TableChoice(self.catalog, fields, source)
+        return table_stream(self.matches(where, fields=choice.needed, internal=False), choice)
+
+    def to_arrow(
+        self, fields: Sequence[str] | None = None, *, where: str | Expression | None = None, source: str | None = None
+    ) -> pa.Table:
+        """The shown events that match as a table with columns typed as `scaptools.export.arrow` says.
+
+        ``source`` is the event source wanted. Without ``fields`` it is the table `scaptools.export.tables` describes,
+        of the first event's source where none is named.
+        """
+        return self.record_batches(fields, where=where, source=source).read_all()
+
+    def to_pandas(
+        self, fields: Sequence[str] | None = None, *, where: str | Expression | None = None, source: str | None = None
+    ) -> Any:
+        """The table of `to_arrow` as a pandas frame with Arrow types. Raises ExportError without pandas."""
+        from scaptools.export.streams import to_pandas
+
+        return to_pandas(self.to_arrow(fields, where=where, source=source))
+
+    def to_polars(
+        self, fields: Sequence[str] | None = None, *, where: str | Expression | None = None, source: str | None = None
+    ) -> Any:
+        """The table of `to_arrow` as a polars frame. Raises ExportError without polars."""
+        from scaptools.export.streams import to_polars
+
+        return to_polars(self.to_arrow(fields, where=where, source=source))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The table of `to_arrow` for any library that reads Arrow streams."""
+        return self.record_batches().__arrow_c_stream__(requested_schema)
 
     def info(self) -> CaptureSummary:
         """What is in the capture."""

@@ -28,5 +28,6 @@ run filter 'ct.region=us-east-1' trail.scap
 run filter 'ct.region=us-east-1 and ct.name=ConsoleLogin' trail.scap -w logins.scap
 run dump logins.scap -p '%evt.datetime.s %ct.user from %ct.srcip: %ct.name %ct.region'
 run filter 'ct.error exists' trail.scap --json --fields evt.num,ct.name,ct.error,ct.user
+run rules run cloudtrail trail.scap
 run export trail.scap trail.pcapng
 printf '\nThe files are in %s.\n' "$out"

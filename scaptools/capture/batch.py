@@ -17,6 +17,7 @@ from scap_formats.dtypes import event_block_dtype
 from scap_formats.table import event_table
 from scaptools.capture.overlap import native, overlapping
 from scaptools.capture.parameters import ParameterTable
+from scaptools.capture.pieces import Pieces
 from scaptools.columns import ALL_ROWS, Rows
 
 if TYPE_CHECKING:
@@ -200,14 +201,8 @@ class EventBatch:
         ends = offsets + lengths
         if int(ends[-1] - offsets[0]) == int(lengths.sum()):
             return self.data[offsets[0] : ends[-1]].tobytes()
-        # One pass over the window: +1 where a wanted block starts, -1 where it ends.
-        first = int(offsets[0])
-        steps = np.zeros(int(ends[-1]) - first + 1, np.int8)
-        steps[offsets - first] += 1
-        steps[ends - first] -= 1
-        wanted = np.cumsum(steps[:-1], dtype=np.int8).view(bool)
-        picked: Bytes = self.data[first : int(ends[-1])][wanted]
-        return picked.tobytes()
+        pieces = Pieces(np.zeros(len(offsets), np.int8), offsets, lengths)
+        return pieces.gather([self.data]).tobytes()
 
 
 def shortest_event_block(block_types: NDArray[np.uint32]) -> NDArray[np.int64]:

@@ -43,6 +43,19 @@ class Peeked:
         self.offset += len(data)
         return data
 
+    @property
+    def can_seek(self) -> bool:
+        """Whether reading can go on elsewhere."""
+        try:
+            return self._file.seekable()
+        except (AttributeError, ValueError):
+            return False
+
+    def seek(self, offset: int) -> None:
+        """Go on reading at an offset."""
+        self._file.seek(offset)
+        self._peeked, self.offset = b"", offset
+
     def close(self) -> None:
         """Close the file below."""
         self._file.close()
@@ -57,6 +70,17 @@ class Decoder(ABC):
     def __init__(self, file: Peeked) -> None:
         self.file = file
         self.damage: StreamDamage | None = None
+        #: Compressed and decompressed offsets where decoding can start, as met so far.
+        self.seek_points: list[tuple[int, int]] = []
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether decoding can go on at another of its seek points."""
+        return False
+
+    def seek(self, compressed_offset: int) -> None:
+        """Go on decoding at a seek point."""
+        raise NotImplementedError
 
     @abstractmethod
     def read(self, size: int) -> bytes:
@@ -106,6 +130,17 @@ class GzipDecoder(Decoder):
         self._member = self._new_member()
         self._pending = b""
         self._ended = False
+        self._produced = 0
+
+    @property
+    def can_seek(self) -> bool:
+        """Members are independent of each other."""
+        return self.file.can_seek
+
+    def seek(self, compressed_offset: int) -> None:
+        """Go on decoding at the beginning of a member."""
+        self.file.seek(compressed_offset)
+        self._member, self._pending, self._ended = self._new_member(), b"", False
 
     def _new_member(self) -> IgzipDecompressor:
         return self._library.IgzipDecompressor(flag=self._library.DECOMP_GZIP)
@@ -130,6 +165,7 @@ class GzipDecoder(Decoder):
                 self.cut(f"the gzip stream is damaged ({error})")
                 break
             if output:
+                self._produced += len(output)
                 return output
         return b""
 
@@ -139,6 +175,7 @@ class GzipDecoder(Decoder):
         if rest.startswith(self.magic):
             self._member = self._new_member()
             self._pending = rest
+            self.seek_points.append((self.file.offset - len(rest), self._produced))
         else:
             self._ended = True
 

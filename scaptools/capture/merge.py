@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scaptools.capture.parameters import gather_binary
+from scaptools.capture.tables import unite_tables
 from scaptools.columns import concatenated
+from scaptools.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,19 +50,26 @@ class _Stream:
         return True
 
 
-def merge_captures(captures: Sequence[CaptureReader], writer: CaptureWriter) -> int:
-    """Write the events of all captures in order of time, after the metadata of all; the number of events written.
+def merge_captures(
+    captures: Sequence[CaptureReader], writer: CaptureWriter, *, conflicts: list[str] | None = None
+) -> int:
+    """Write the events of all captures in order of time, after the tables of all; the number of events written.
 
-    Events with equal times keep the order in which the captures were given.
+    Events with equal times keep the order in which the captures were given. What the tables contradict each other in
+    is added to ``conflicts``, a line each. Raises InputError where captures differ in byte order.
     """
-    streams = [_Stream(capture.batches()) for capture in captures]
-    streams = [stream for stream in streams if stream.advance()]
-    first = True
     for capture in captures:
-        for section in capture.sections[:1]:
-            metadata = [block.raw for block in section.blocks]
-            writer.write([section.header.raw, *metadata] if first else metadata)
-            first = False
+        if capture.byteorder != captures[0].byteorder:
+            raise InputError(
+                f"is {capture.byteorder}-endian, unlike {captures[0].name}",
+                path=capture.name,
+                hint="only captures of one byte order can be merged",
+            )
+    streams = [_Stream(capture.batches(unknown=True)) for capture in captures]
+    streams = [stream for stream in streams if stream.advance()]
+    sections = [(capture.name, section) for capture in captures for section in capture.sections[:1]]
+    tables = unite_tables(sections)
+    writer.write([*(section.header.raw for _, section in sections[:1]), *tables.blocks])
     written = 0
     while streams:
         ends = [int(stream.keys[-1]) for stream in streams if stream.keys is not None]
@@ -72,7 +81,9 @@ def merge_captures(captures: Sequence[CaptureReader], writer: CaptureWriter) -> 
         for place, stream in enumerate(streams):
             if stream.batch is None or stream.keys is None:
                 continue
-            end = int(np.searchsorted(stream.keys, limit, side="right" if place <= first_to_end else "left"))
+            # As uint64: a Python integer would make both sides floats, which hold times to some 200 ns only.
+            bound = np.uint64(limit)
+            end = int(np.searchsorted(stream.keys, bound, side="right" if place <= first_to_end else "left"))
             rows = np.arange(stream.row, end)
             stream.row = end
             keys.append(stream.keys[rows])
@@ -86,6 +97,13 @@ def merge_captures(captures: Sequence[CaptureReader], writer: CaptureWriter) -> 
             )
         written += _write_in_order(writer, blocks, np.concatenate(keys))
         streams = [stream for stream in streams if stream.advance()]
+    if conflicts is not None:
+        conflicts += tables.conflicts
+        conflicts += [
+            f"{capture.name}: has {len(capture.sections)} sections, the tables of the first are used"
+            for capture in captures
+            if len(capture.sections) > 1
+        ]
     return written
 
 

@@ -135,6 +135,8 @@ class ParameterTable:
 
     def column(self, index: int) -> ParameterColumn:
         """Parameter ``index`` of every event."""
+        if not self._starts:
+            self._fill_alike()
         while len(self._starts) <= index:
             self._extend()
         return ParameterColumn(
@@ -145,6 +147,20 @@ class ParameterTable:
             self.declaration.params[index].type,
             self.byteorder,
         )
+
+    def _fill_alike(self) -> None:
+        """Place all parameters at once where every event has as many and none reaches beyond its event."""
+        if not len(self.rows) or self.stored == 0 or int(self.counts.min()) != int(self.counts.max()):
+            return
+        at_once = np.dtype((_length_dtype(self._width, self.byteorder), (self.stored,)))
+        lengths = np.ascontiguousarray(overlapping(self.data, at_once)[self._lens_at].T).astype(np.int64)
+        ends = np.cumsum(lengths, axis=0)
+        ends += self._lens_at + self._width * self.counts
+        if (ends[-1] > self.ends).any():
+            return
+        self._starts = list(ends - lengths)
+        self._lengths = list(lengths)
+        self._presents = [np.ones(len(self.rows), bool)] * self.stored
 
     def _extend(self) -> None:
         index = len(self._starts)

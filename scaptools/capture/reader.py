@@ -11,6 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -19,7 +20,8 @@ from scap_formats.blocks import EVENT_BLOCKS, BlockType
 from scap_formats.section import find_byte_order
 from scap_formats.table import event_table
 from scaptools.capture.batch import EventBatch, shortest_event_block
-from scaptools.capture.scan import BlockScan, Damage, likely_byte_order, scan_blocks
+from scaptools.capture.index import find_index
+from scaptools.capture.scan import BlockScan, Damage, is_uniform, likely_byte_order, scan_blocks
 from scaptools.capture.section import MetadataBlock, Section
 from scaptools.capture.source import Opened, Source, open_source
 from scaptools.capture.visibility import leading_containers
@@ -33,11 +35,12 @@ from scaptools.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
+    from scaptools.capture.index import CaptureIndex, EventSelection
     from scaptools.capture.scan import ByteOrder, Bytes
 
 #: Bytes of a window: large enough that array operations dominate, small enough to bound memory.
@@ -71,19 +74,26 @@ class CaptureReader:
 
     ``sections`` and ``damage`` describe the latest pass and grow while it runs; ``byteorder`` is that of the first
     section. A capture that cannot be read twice (standard input, a pipe) allows one pass. With ``headless`` a file
-    whose beginning is lost is read from the first chain of blocks on.
+    whose beginning is lost is read from the first chain of blocks on; with ``follow`` a pass goes on as the file grows,
+    until `stop`.
     """
 
-    def __init__(self, opened: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False) -> None:
+    def __init__(
+        self, opened: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False, follow: bool = False
+    ) -> None:
         self._opened = opened
+        self._follow = follow
         self._headless = headless
         self._window_bytes = window_bytes
-        self._source: Source | None = open_source(opened)
+        self._source: Source | None = open_source(opened, follow=follow)
+        self._running: Source | None = None
         self.name = self._source.name
         self.compression = self._source.compression
         self.sections: list[Section] = []
         self.damage: list[Damage] = []
         self.decompressed_bytes = 0
+        #: Compressed and decompressed offsets a compressed capture can be read from, known after a full pass.
+        self.seek_points: Sequence[tuple[int, int]] = []
         self.byteorder = self._byteorder(self._source)
 
     def __enter__(self) -> Self:
@@ -125,14 +135,28 @@ class CaptureReader:
             )
         return byteorder
 
+    @property
+    def can_restart(self) -> bool:
+        """Whether a further pass can be made: not over standard input, a pipe or a file object."""
+        if not isinstance(self._opened, str | os.PathLike):
+            return False
+        name = os.fspath(self._opened)
+        return "://" in name or Path(name).is_file()
+
     def _take_source(self) -> Source:
         """The source for a new pass."""
         source, self._source = self._source, None
         if source is None:
-            if not isinstance(self._opened, str | os.PathLike) or os.fspath(self._opened) == "-":
+            if not self.can_restart:
                 raise InputError("can be read only once", path=self.name, hint="save it to a file first")
-            source = open_source(self._opened)
+            source = open_source(self._opened, follow=self._follow)
+        self._running = source
         return source
+
+    def stop(self) -> None:
+        """End the pass over a followed file with what is there; may be called from a signal handler."""
+        if self._running is not None:
+            self._running.stop()
 
     def windows(self) -> Iterator[ScannedWindow]:
         """One pass over the scanned windows, each block of the capture in exactly one of them."""
@@ -153,10 +177,12 @@ class CaptureReader:
                     if window.final:
                         break
                     source.release(window.start)
+                self.seek_points = source.seek_points
                 if source.damage is not None:
                     reason = f"{source.damage.reason} at compressed byte {source.damage.compressed_offset}"
                     self.damage.append(Damage(following, 0, reason, truncated=True))
             finally:
+                source.stop()
                 ahead.shutdown(wait=True)
                 source.close()
 
@@ -182,27 +208,88 @@ class CaptureReader:
             else:
                 self.damage.append(damage)
 
-    def batches(self, *, unknown: bool = False) -> Iterator[EventBatch]:
+    @property
+    def unknown_events(self) -> int:
+        """How many events of unknown types the latest pass has met."""
+        return sum(section.unknown_events for section in self.sections)
+
+    def batches(self, *, unknown: bool = False, selection: EventSelection | None = None) -> Iterator[EventBatch]:
         """One pass over the events: batches in capture order, none of them empty.
 
-        Events of types nobody knows are in them only with ``unknown``, for those who copy events. Raises
-        UnsupportedVersionError for a section of a later major version; damage is collected in ``damage``.
+        Events of types nobody knows are in them only with ``unknown``, for those who copy events. With a ``selection``
+        other events than that may be left out; a good index beside the capture saves reading them, and without one
+        all are there. Raises UnsupportedVersionError for a section of a later major version; damage is collected in
+        ``damage``.
         """
+        index = None if selection is None or unknown or self._follow else find_index(self._opened)
+        if index is not None and selection is not None:
+            needed = index.needed(selection)
+            if not needed.all():
+                for window, number in self._needed_windows(index, needed):
+                    yield from self.batches_of(window, number)
+                return
         number = 1
         for window in self.windows():
-            for first, last in self._section_spans(window):
-                batch = self._batch(window, slice(first, last), number)
-                batch = batch if unknown else self._known_only(batch)
-                number += len(batch)
-                if len(batch):
-                    if batch.section.first_ts is None and (row := leading_containers(batch)) < len(batch):
-                        batch.section.first_ts = int(batch.header("ts", slice(row, row + 1))[0])
-                    yield batch
+            for batch in self.batches_of(window, number, unknown=unknown):
+                number = batch.first_number + len(batch)
+                yield batch
+
+    def batches_of(self, window: ScannedWindow, number: int, *, unknown: bool = False) -> Iterator[EventBatch]:
+        """The batches of one of `windows`, the first event having that number; sections are opened on the way."""
+        for first, last in self._section_spans(window):
+            batch = self._batch(window, slice(first, last), number)
+            batch = batch if unknown else self._known_only(batch)
+            number += len(batch)
+            if len(batch):
+                if batch.section.first_ts is None and (row := leading_containers(batch)) < len(batch):
+                    batch.section.first_ts = int(batch.header("ts", slice(row, row + 1))[0])
+                yield batch
+
+    def _needed_windows(self, index: CaptureIndex, needed: NDArray[np.bool_]) -> Iterator[tuple[ScannedWindow, int]]:
+        """Windows of the chunks that are needed, and the number of the first event of each."""
+        source = self._take_source()
+        source.seek_points = [(compressed, whole) for compressed, whole in index.seek_points.tolist()]
+        self.sections, self.damage = [], []
+        chunks, byteorder = index.chunks, self.byteorder
+        self.decompressed_bytes = int(chunks["start"][-1] + chunks["length"][-1])
+        at = 0
+        try:
+            while at < len(chunks):
+                if not needed[at] and self.sections and self.sections[-1].first_ts is not None:
+                    self.sections[-1].unknown_events += int(chunks["unknown_events"][at])
+                    at += 1
+                    continue
+                first, size = at, 0
+                while at < len(chunks) and (at == first or (needed[at] and size < self._window_bytes)):
+                    size += int(chunks["length"][at])
+                    at += 1
+                start, number = int(chunks["start"][first]), int(chunks["first_number"][first])
+                for window in self._stretch(source, start, start + size, byteorder):
+                    byteorder = window.byteorder
+                    yield window, number
+                    number = int(chunks["first_number"][at]) if at < len(chunks) else number
+                source.release(start)
+        finally:
+            source.close()
+
+    def _stretch(self, source: Source, start: int, end: int, byteorder: ByteOrder) -> Iterator[ScannedWindow]:
+        """Windows of a stretch that begins and ends with whole blocks: several where the byte order turns."""
+        while start < end:
+            data = source.window(start, end - start)[0][: end - start]
+            scan = scan_blocks(data, byteorder=byteorder, final=True, base=start)
+            if scan.consumed:
+                yield ScannedWindow(data, start, scan, False, byteorder)
+            elif not scan.turns:
+                return
+            start += scan.consumed
+            byteorder = _other(byteorder) if scan.turns else byteorder
 
     def _section_spans(self, window: ScannedWindow) -> Iterator[tuple[int, int]]:
         """The stretches of a window's blocks that belong to one section, opening sections on the way."""
         types = window.scan.types
-        bounds = np.flatnonzero(types == BlockType.SHB).tolist()
+        bounds = (
+            [] if is_uniform(types) and types[0] != BlockType.SHB else np.flatnonzero(types == BlockType.SHB).tolist()
+        )
         if not bounds or bounds[0] != 0:
             yield 0, bounds[0] if bounds else len(types)
         for first, last in pairwise([*bounds, len(types)]):
@@ -266,13 +353,16 @@ class CaptureReader:
         ]
 
 
-def open_reader(capture: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False) -> CaptureReader:
+def open_reader(
+    capture: Opened, *, window_bytes: int = WINDOW_BYTES, headless: bool = False, follow: bool = False
+) -> CaptureReader:
     """Open a capture: a path, an fsspec URL, ``-`` for standard input or a binary file object.
 
-    ``headless`` also opens a file whose beginning is lost, if a chain of blocks is near. Raises InputError where it
-    cannot be read, EmptyCaptureError and NotACaptureError where it is no capture.
+    ``headless`` also opens a file whose beginning is lost, if a chain of blocks is near; ``follow`` reads on while an
+    uncompressed file or a pipe grows. Raises InputError where it cannot be read, EmptyCaptureError and
+    NotACaptureError where it is no capture.
     """
-    return CaptureReader(capture, window_bytes=window_bytes, headless=headless)
+    return CaptureReader(capture, window_bytes=window_bytes, headless=headless, follow=follow)
 
 
 def _other(byteorder: ByteOrder) -> ByteOrder:
@@ -289,6 +379,6 @@ _EVENT_TYPES = np.array(EVENT_BLOCKS, np.uint32)
 
 
 def _event_mask(types: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    if len(types) and types[0] in _EVENT_TYPES and (types == types[0]).all():
-        return np.ones(len(types), bool)
+    if is_uniform(types):
+        return np.broadcast_to(types[0] in _EVENT_TYPES, len(types))
     return np.isin(types, _EVENT_TYPES)

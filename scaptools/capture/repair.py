@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scaptools.capture.soundness import sound_events, sound_metadata, with_trailers
+from scaptools.capture.soundness import sound_events, sound_metadata, with_lengths
 
 if TYPE_CHECKING:
     from scaptools.capture.reader import CaptureReader
@@ -55,7 +55,7 @@ def repair_capture(reader: CaptureReader, writer: CaptureWriter) -> RepairReport
         written = batch.section.index + 1
         sound = sound_events(batch)
         rows = np.flatnonzero(sound)
-        writer.write([with_trailers(batch, rows)])
+        writer.write([with_lengths(batch, rows)])
         report.events += len(rows)
         report.dropped_events += len(batch) - len(rows)
         report.lost_bytes += int(batch.lengths[~sound].sum())

@@ -105,6 +105,11 @@ class RotatingWriter:
         batch = EventBatch(Section.unheaded(), data, scan.offsets, scan.lengths, scan.types, base=0, first_number=1)
         self.write_events(batch)
 
+    def flush(self) -> None:
+        """Have everything so far in the files. Raises OutputError."""
+        if self._writer is not None:
+            self._writer.flush()
+
     def write_events(self, batch: EventBatch, rows: NDArray[np.intp] | None = None) -> None:
         """Write events of a batch, all of them or those at ``rows`` (ascending). Raises OutputError."""
         rows = np.arange(len(batch)) if rows is None else rows

@@ -34,11 +34,17 @@ _TRUSTED_LINKS = 3
 #: Bytes of a window without any chain that are kept for the next one, in case a chain starts there.
 _DAMAGE_OVERLAP = 1 << 18
 
+#: Bytes of an incomplete block from which on its length is doubted.
+_PATIENCE = 1 << 20
+
 # The released block types lie close together, so one subtraction and one comparison find them all. The section
 # header and the pre-release numbers are rare and come in by the way of single blocks.
 _DENSE = [kind for kind in BLOCKS if kind < 0x1000]
 _DENSE_FIRST = np.uint32(min(_DENSE))
 _DENSE_SPAN = np.uint32(max(_DENSE) - min(_DENSE) + 1)
+_WORD_SHIFT = np.uint32(2)
+_WORD_REST = np.uint32(3)
+_SHORTEST = np.uint32(FRAME_SIZE)
 #: A section header's type reads the same in both byte orders; its magic does not.
 _HEADER_TYPE = BlockType.SHB.to_bytes(4, "little")
 _MAGIC_AT = HEAD_SIZE
@@ -80,12 +86,16 @@ class _Candidates:
     ``breaks`` holds the ``i`` where candidate ``i`` does not end where candidate ``i + 1`` begins.
     """
 
-    def __init__(self, offsets: Offsets, lengths: NDArray[np.uint32], types: NDArray[np.uint32]) -> None:
+    def __init__(self, offsets: Offsets, lengths: Offsets, types: NDArray[np.uint32], breaks: NDArray[np.intp]) -> None:
         self.offsets = offsets
-        self.ends = offsets + lengths
+        self.lengths = lengths
         self.types = types
-        self.breaks = np.flatnonzero(self.ends[:-1] != offsets[1:])
+        self.breaks = breaks
         self._trusted: Offsets | None = None
+
+    def end(self, index: int) -> int:
+        """Where a candidate ends."""
+        return int(self.offsets[index] + self.lengths[index])
 
     def run(self, position: int) -> slice | None:
         """The candidates of the closed chain that starts at ``position``."""
@@ -102,7 +112,8 @@ class _Candidates:
             index = np.arange(len(self.offsets))
             bounds = np.append(self.breaks, len(index) - 1)
             last = bounds[np.searchsorted(bounds, index)]
-            enough = (last - index + 1 >= _TRUSTED_LINKS) | (self.ends[last] == size)
+            ends = self.offsets + self.lengths
+            enough = (last - index + 1 >= _TRUSTED_LINKS) | (ends[last] == size)
             self._trusted = self.offsets[enough]
         return self._trusted
 
@@ -177,9 +188,8 @@ def scan_blocks(data: Bytes, *, byteorder: ByteOrder, final: bool, base: int = 0
         candidates = window.candidates(position % 4)
         run = candidates.run(position)
         if run is not None:
-            offsets, ends = candidates.offsets[run], candidates.ends[run]
-            parts.append((offsets, ends - offsets, candidates.types[run]))
-            position = int(ends[-1])
+            parts.append((candidates.offsets[run], candidates.lengths[run], candidates.types[run]))
+            position = candidates.end(run.stop - 1)
             continue
         if window.turns_at(position):
             turns = True
@@ -196,7 +206,7 @@ def scan_blocks(data: Bytes, *, byteorder: ByteOrder, final: bool, base: int = 0
     return BlockScan(
         _joined([part[0] for part in parts], np.int64),
         _joined([part[1] for part in parts], np.int64),
-        _joined([part[2] for part in parts], np.uint32),
+        _joined_types([part[2] for part in parts]),
         position,
         damage,
         turns,
@@ -218,6 +228,18 @@ def _joined(parts: Sequence[NDArray[np.generic]], dtype: type[np.generic]) -> ND
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.empty(0, dtype)
+
+
+def _joined_types(parts: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    """Types of several stretches; where all are of one type it is stored once, and the array has a stride of 0."""
+    if parts and all(is_uniform(part) and part[0] == parts[0][0] for part in parts):
+        return np.broadcast_to(parts[0][0], sum(map(len, parts)))
+    return _joined(parts, np.uint32)
+
+
+def is_uniform(types: NDArray[np.uint32]) -> bool:
+    """Whether there are types and all are the same, seen from how they are stored."""
+    return bool(len(types)) and (types.strides[0] == 0 or len(types) == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,16 +265,28 @@ def _single_block(window: _Window, position: int, *, final: bool) -> _Step | _Wa
         return _Step(closed)
     kind = BLOCKS.get(window.u32(position))
     length = window.u32(position + 4)
-    if length >= FRAME_SIZE and length > remaining:
-        if not final and (kind is not None or length <= window.size):
-            return _Wait()
-    elif length >= FRAME_SIZE and kind is not None:
-        real = _declared_short(window, position)
-        if real is not None:
-            return _Step(real, reason=f"the interface list is {real - length} bytes longer than it says")
-        if window.closed(position + length) is not None and window.u32(position + length) in BLOCKS:
-            return _Step(length, reason="the block's trailing length is wrong")
+    goes_on = length > remaining and not final
+    if kind is not None and not (goes_on and remaining < _PATIENCE):
+        mended = _mended(window, position, length)
+        if mended is not None:
+            return mended
+    if goes_on and length >= FRAME_SIZE and (kind is not None or length <= window.size):
+        return _Wait()
     return _lost(window, position, final=final, cut=kind is not None and length > remaining)
+
+
+def _mended(window: _Window, position: int, length: int) -> _Step | None:
+    """A block of a known type whose lengths disagree, if it is clear where it ends."""
+    real = _declared_short(window, position) if length >= FRAME_SIZE else None
+    if real is not None:
+        return _Step(real, reason=f"the interface list is {real - length} bytes longer than it says")
+    resumed = window.resume(position + 1)
+    if resumed is not None and window.u32(resumed - 4) == resumed - position >= FRAME_SIZE:
+        return _Step(resumed - position, reason="the block's leading length is wrong")
+    end = position + length
+    if length >= FRAME_SIZE and window.closed(end) is not None and window.u32(end) in BLOCKS:
+        return _Step(length, reason="the block's trailing length is wrong")
+    return None
 
 
 def _declared_short(window: _Window, position: int) -> int | None:
@@ -264,36 +298,85 @@ def _declared_short(window: _Window, position: int) -> int | None:
     return real_size(window.data[position : position + (1 << 20)].tobytes(), window.byteorder)
 
 
-def _lost(window: _Window, position: int, *, final: bool, cut: bool) -> _Step:
+def _lost(window: _Window, position: int, *, final: bool, cut: bool) -> _Step | _Wait:
     resumed = window.resume(position + 1)
     if resumed is not None:
         return _Step(lost=resumed - position, reason="not a valid block")
     if not final:
-        return _Step(lost=max(window.size - position - _DAMAGE_OVERLAP, 1), reason="not a valid block")
+        lost = window.size - position - _DAMAGE_OVERLAP
+        return _Step(lost=lost, reason="not a valid block") if lost > 0 else _Wait()
     reason = "the file ends inside a block" if cut else "not a valid block"
     return _Step(lost=window.size - position, reason=reason, truncated=cut)
 
 
 def _find_candidates(data: Bytes, phase: int, byteorder: ByteOrder) -> _Candidates:
-    count = (len(data) - phase) // 4
+    count = max((len(data) - phase) // 4, 0)
     words = data[phase : phase + 4 * count].view("<u4" if byteorder == "little" else ">u4")
-    starts = range(0, count, _PIECE_WORDS)
-    pieces = [_scan_piece(words, start) for start in starts]
-    at = _joined([piece[0] for piece in pieces], np.int64)
-    lengths = _joined([piece[1] for piece in pieces], np.uint32)
-    return _Candidates(at * 4 + phase, lengths, _joined([piece[2] for piece in pieces], np.uint32))
+    # The last two words cannot begin a block.
+    starts = range(0, max(count - 2, 0), _PIECE_WORDS)
+    # Scratch space made once: fresh memory for every piece costs as much as the work on it.
+    scratch = np.empty(min(_PIECE_WORDS, count), np.uint32), np.empty(min(_PIECE_WORDS, count), bool)
+    pieces = [_scan_piece(words, start, min(start + _PIECE_WORDS, count - 2), phase, scratch) for start in starts]
+    pieces = [piece for piece in pieces if len(piece.offsets)]
+    breaks: list[NDArray[np.intp]] = []
+    first = 0
+    for place, piece in enumerate(pieces):
+        if place and _ending(pieces[place - 1]) != piece.offsets[0]:
+            breaks.append(np.array([first - 1]))
+        if len(piece.breaks):
+            breaks.append(piece.breaks + first)
+        first += len(piece.offsets)
+    return _Candidates(
+        _joined([piece.offsets for piece in pieces], np.int64),
+        _joined([piece.lengths for piece in pieces], np.int64),
+        _joined_types([piece.types for piece in pieces]),
+        _joined(breaks, np.intp),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The candidates among some of a window's words, worked out while those are in the processor's cache."""
+
+    offsets: Offsets
+    lengths: Offsets
+    types: NDArray[np.uint32]
+    breaks: NDArray[np.intp]
+
+
+def _ending(piece: _Piece) -> int:
+    return int(piece.offsets[-1] + piece.lengths[-1])
 
 
 def _scan_piece(
-    words: NDArray[np.uint32], start: int
-) -> tuple[NDArray[np.intp], NDArray[np.uint32], NDArray[np.uint32]]:
-    piece = words[start : start + _PIECE_WORDS]
-    at = np.flatnonzero(piece - _DENSE_FIRST < _DENSE_SPAN) + start
-    at = at[at < len(words) - 2]
-    lengths = words[at + 1]
-    ends = at + (lengths >> 2)
-    sane = (ends <= len(words)) & (lengths >= FRAME_SIZE) & (lengths & 3 == 0)
-    at, lengths, ends = at[sane], lengths[sane], ends[sane]
-    closed = words[ends - 1] == lengths
-    at = at[closed]
-    return at, lengths[closed].astype(np.uint32), words[at].astype(np.uint32)
+    words: NDArray[np.uint32],
+    start: int,
+    stop: int,
+    phase: int,
+    scratch: tuple[NDArray[np.uint32], NDArray[np.bool_]],
+) -> _Piece:
+    above, dense = scratch[0][: stop - start], scratch[1][: stop - start]
+    np.subtract(words[start:stop], _DENSE_FIRST, out=above)
+    np.less(above, _DENSE_SPAN, out=dense)
+    at = dense.nonzero()[0]
+    at += start
+    lengths = words.take(at + 1)
+    # Out of range is clipped here and found out by the comparison of lengths below.
+    trailers = at + (lengths >> _WORD_SHIFT)
+    trailers -= 1
+    sane = words.take(trailers, mode="clip") == lengths
+    sane &= lengths & _WORD_REST == 0
+    sane &= lengths >= _SHORTEST
+    if not sane.all():
+        at, lengths, trailers = at[sane], lengths[sane], trailers[sane]
+    if len(at) and trailers.max() >= len(words):
+        inside = trailers < len(words)
+        at, lengths = at[inside], lengths[inside]
+    types = words.take(at).astype(np.uint32, copy=False)
+    if len(types) and (types == types[0]).all():
+        types = np.broadcast_to(types[0], len(types))
+    offsets = at * 4
+    offsets += phase
+    sizes = lengths.astype(np.int64)
+    breaks = (offsets[:-1] + sizes[:-1] != offsets[1:]).nonzero()[0]
+    return _Piece(offsets, sizes, types, breaks)

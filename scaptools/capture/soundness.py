@@ -232,17 +232,21 @@ def _is_json(text: bytes | None) -> bool:
     return True
 
 
-def with_trailers(batch: EventBatch, rows: NDArray[np.intp]) -> bytes:
-    """The blocks of some events, their trailing lengths set right where they are not."""
+def with_lengths(batch: EventBatch, rows: NDArray[np.intp]) -> bytes:
+    """The blocks of some events, with the true length at both ends where damage or a writer got one wrong."""
     raw = batch.raw_blocks(rows)
     lengths = batch.lengths[rows]
     prefix = event_block_dtype(has_nparams=False, has_flags=False, byteorder=batch.byteorder)
-    u4 = prefix.fields["block_length"][0]  # type: ignore[index]
-    data = np.frombuffer(bytearray(raw), np.uint8)
+    u4, at = prefix.fields["block_length"][:2]  # type: ignore[index]
     ends = np.cumsum(lengths)
-    trailers = overlapping(data, u4)
-    wrong = trailers[ends - TRAILER_SIZE] != lengths
+    data = np.frombuffer(raw, np.uint8)
+    words = overlapping(data, u4)
+    heads, trailers = ends - lengths + at, ends - TRAILER_SIZE
+    wrong = (words[trailers] != lengths) | (words[heads] != lengths)
     if not wrong.any():
         return raw
-    trailers[ends[wrong] - TRAILER_SIZE] = lengths[wrong]
+    data = data.copy()
+    words = overlapping(data, u4)
+    for places in (heads, trailers):
+        words[places[wrong]] = lengths[wrong]
     return data.tobytes()

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias, cast
 import numpy as np
 
 from scaptools.capture.compression import Decoder, Peeked, PlainDecoder, StreamDamage, decoder_for
+from scaptools.capture.following import FollowedStream
 from scaptools.errors import EmptyCaptureError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Bytes: TypeAlias = NDArray[np.uint8]
@@ -32,6 +35,8 @@ _MAGIC_BYTES = 4
 _PAGE = mmap.ALLOCATIONGRANULARITY
 #: Room kept in front of a freshly decoded buffer for the incomplete block before it.
 _HEADROOM = 1 << 20
+#: Bytes decoded at a time where nothing of them is wanted.
+_SKIP_BYTES = 4 << 20
 
 
 class Source(Protocol):
@@ -41,6 +46,8 @@ class Source(Protocol):
     compression: str | None
     #: Total size in decompressed bytes where it is known beforehand.
     size: int | None
+    #: Pairs of compressed and decompressed offsets from which decoding can start, ascending.
+    seek_points: Sequence[tuple[int, int]]
 
     def window(self, start: int, length: int) -> tuple[Bytes, bool]:
         """At least the bytes ``[start, start + length)`` as far as they exist, and whether the stream ends there.
@@ -55,6 +62,9 @@ class Source(Protocol):
     def damage(self) -> StreamDamage | None:
         """What cut the compressed stream short, known once the last window was handed out."""
 
+    def stop(self) -> None:
+        """End the stream early, waking whoever waits for it to grow."""
+
     def close(self) -> None:
         """Release the file."""
 
@@ -66,6 +76,7 @@ class MappedFile:
         self.name = name
         self.compression: str | None = None
         self.damage: StreamDamage | None = None
+        self.seek_points: Sequence[tuple[int, int]] = ()
         self.size: int | None = os.fstat(file.fileno()).st_size
         self._file = file
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -86,6 +97,9 @@ class MappedFile:
         if keep_from:
             self._map.madvise(mmap.MADV_DONTNEED, 0, keep_from)
 
+    def stop(self) -> None:
+        """Nothing to do: nobody waits for this file."""
+
     def close(self) -> None:
         """Close the file; the mapping lives as long as views of it do."""
         self._file.close()
@@ -104,6 +118,16 @@ class DecodedStream:
         self._held: Bytes = np.empty(0, np.uint8)
         self._ahead: Future[tuple[Bytes, int]] | None = None
         self._ended = False
+        self._given_points: Sequence[tuple[int, int]] | None = None
+
+    @property
+    def seek_points(self) -> Sequence[tuple[int, int]]:
+        """Where decoding can start: as met so far, or as told."""
+        return self._decoder.seek_points if self._given_points is None else self._given_points
+
+    @seek_points.setter
+    def seek_points(self, points: Sequence[tuple[int, int]]) -> None:
+        self._given_points = points
 
     @property
     def damage(self) -> StreamDamage | None:
@@ -111,7 +135,9 @@ class DecodedStream:
         return self._decoder.damage
 
     def window(self, start: int, length: int) -> tuple[Bytes, bool]:
-        """What is left of the window before, then newly decoded bytes."""
+        """What is left of the window before, then newly decoded bytes; what lies between is decoded and forgotten."""
+        if start > self._start + len(self._held):
+            self._skip_to(start)
         held = self._held[start - self._start :]
         while len(held) < length and not self._ended:
             held = self._extend(held, length)
@@ -122,6 +148,26 @@ class DecodedStream:
 
     def release(self, position: int) -> None:
         """Nothing to do: buffers go when the last column that points into them does."""
+
+    def _skip_to(self, start: int) -> None:
+        position = self._start + len(self._held)
+        held = np.empty(0, np.uint8)
+        points = np.array(self.seek_points, np.int64).reshape(-1, 2)
+        place = int(np.searchsorted(points[:, 1], start, side="right")) - 1
+        coming = 0 if self._ahead is None else self._ahead.result()[1]
+        if place >= 0 and points[place, 1] > position + coming and self._decoder.can_seek:
+            position, self._ahead = int(points[place, 1]), None
+            self._decoder.seek(int(points[place, 0]))
+            self._ended = False
+        while position < start and not self._ended:
+            held = self._extend(held[:0], _SKIP_BYTES)
+            if position + len(held) > start:
+                held = held[start - position :]
+                position = start
+            else:
+                position += len(held)
+                held = held[:0]
+        self._start, self._held = start, held
 
     def _extend(self, held: Bytes, length: int) -> Bytes:
         ahead, self._ahead = self._ahead, None
@@ -140,16 +186,20 @@ class DecodedStream:
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", path=self.name) from error
 
+    def stop(self) -> None:
+        """Nothing to do: a read that waits cannot be woken."""
+
     def close(self) -> None:
         """Stop decoding and close what lies below."""
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._decoder.close()
 
 
-def open_source(capture: Opened) -> Source:
+def open_source(capture: Opened, *, follow: bool = False) -> Source:
     """Open a path, an fsspec URL, ``-`` for standard input, or a binary file object.
 
-    Raises InputError where it cannot be read and EmptyCaptureError where there is nothing in it.
+    With ``follow`` the end of what is there is not the end: more is waited for. Raises InputError where it cannot be
+    read and EmptyCaptureError where there is nothing in it.
     """
     name, file = _open_binary(capture)
     try:
@@ -158,6 +208,11 @@ def open_source(capture: Opened) -> Source:
             file.close()
             raise EmptyCaptureError("is empty", path=name, hint="nothing was captured, or the copy went wrong")
         decoder = decoder_for(magic, file, peeked=magic)
+        if follow:
+            if decoder is not None or not _has_descriptor(file):
+                file.close()
+                raise InputError("cannot be followed", path=name, hint="only uncompressed files and pipes can")
+            return FollowedStream(name, file, magic)
         if decoder is None and _is_regular(file):
             return MappedFile(name, file)
         return DecodedStream(name, decoder or PlainDecoder(Peeked(file, magic)))
@@ -198,6 +253,13 @@ def _read_magic(file: BinaryIO) -> bytes:
     while len(magic) < _MAGIC_BYTES and (more := file.read(_MAGIC_BYTES - len(magic))):
         magic += more
     return magic
+
+
+def _has_descriptor(file: BinaryIO) -> bool:
+    try:
+        return file.fileno() >= 0
+    except (OSError, AttributeError):
+        return False
 
 
 def _is_regular(file: BinaryIO) -> bool:

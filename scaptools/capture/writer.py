@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Piece: TypeAlias = "bytes | bytearray | memoryview"
 Compressed: TypeAlias = Literal["gzip", "zstd"]
 
+#: Decompressed bytes after which a new gzip member begins.
+_MEMBER_BYTES = 8 << 20
+
 
 class _Sink(Protocol):
     def write(self, data: Piece, /) -> object: ...
@@ -150,11 +153,40 @@ class CaptureWriter:
             self._partial.unlink(missing_ok=True)
 
 
-def _compressor(file: BinaryIO, compression: Compressed) -> _Sink:
-    if compression == "gzip":
+class _GzipMembers:
+    """A gzip stream of several members, so that a reader with an index can start in the middle."""
+
+    def __init__(self, file: BinaryIO) -> None:
         from isal import igzip
 
-        return cast("_Sink", igzip.open(file, "wb"))  # type: ignore[no-untyped-call]
+        self._open = igzip.open
+        self._file = file
+        self._member = self._new_member()
+        self._size = 0
+
+    def _new_member(self) -> _Sink:
+        return cast("_Sink", self._open(self._file, "wb"))  # type: ignore[no-untyped-call]
+
+    def write(self, data: Piece) -> None:
+        """Compress whole blocks."""
+        if self._size >= _MEMBER_BYTES:
+            self._member.close()
+            self._member, self._size = self._new_member(), 0
+        self._member.write(data)
+        self._size += len(data)
+
+    def flush(self) -> None:
+        """Have what was written in the file."""
+        self._member.flush()
+
+    def close(self) -> None:
+        """End the last member; the file stays open."""
+        self._member.close()
+
+
+def _compressor(file: BinaryIO, compression: Compressed) -> _Sink:
+    if compression == "gzip":
+        return _GzipMembers(file)
     import zstandard
 
     return cast("_Sink", zstandard.ZstdCompressor().stream_writer(file, closefd=False))

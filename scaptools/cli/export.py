@@ -3,47 +3,177 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import click
 
-from scaptools.cli.options import report_damage, strict_option
-from scaptools.errors import ExportError
+from scaptools.cli.options import captures, report_damage, strict_option
+from scaptools.errors import ExitStatus, ExportError
+
+if TYPE_CHECKING:
+    from scaptools.api import Capture
 
 #: Target formats and the suffixes that stand for them.
-FORMATS = {"wireshark": (".pcapng",)}
+FORMATS = {
+    "wireshark": (".pcapng",),
+    "stratoshark": (),
+    "parquet": (".parquet", ".pq"),
+    "arrow": (".arrow", ".feather"),
+    "csv": (".csv",),
+    "jsonl": (".jsonl", ".ndjson"),
+}
+#: What the tables are written as where OUT is a directory.
+_DIRECTORY_FORMAT = "parquet"
 
 
 @click.command("export", short_help="Write a capture in another tool's format.")
 @click.argument("file")
 @click.argument("out")
-@click.option("--to", "target", type=click.Choice(sorted(FORMATS)), help="The format; by default told by OUT's suffix.")
+@click.option("--to", "target", type=click.Choice(list(FORMATS)), help="The format; by default told by OUT's suffix.")
+@click.option("--where", metavar="FILTER", help="Only the events that match.")
+@click.option("--fields", metavar="A,B,...", help="The columns of a table; by default those of the event source.")
+@click.option("--source", metavar="NAME", help="Only the events of one source, as evt.source gives it.")
+@click.option("--packets", is_flag=True, help="For Wireshark: network packets too, rebuilt from socket calls.")
+@click.option("--packets-only", is_flag=True, help="For tcpdump and others: those packets, and nothing else.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Write a dataset with N local processes (Dask).")
+@click.option("--scheduler", metavar="URL", help="Write a dataset on the Dask cluster at tcp://...")
 @strict_option
-def command(file: str, out: str, target: str | None, strict: bool) -> int:
+def command(
+    file: str,
+    out: str,
+    target: str | None,
+    where: str | None,
+    fields: str | None,
+    source: str | None,
+    packets: bool,
+    packets_only: bool,
+    workers: int | None,
+    scheduler: str | None,
+    strict: bool,
+) -> int:
     """Write the capture FILE to OUT in another format.
 
+    Tables (Parquet, Arrow, CSV, JSON lines) have a row for every event and a column for every field. Where OUT is a
+    directory, or ends with a slash, it becomes a dataset of Parquet files by source and day; with --workers or
+    --scheduler FILE may be a pattern for many captures.
+
     \b
-    Example:
+    Examples:
       scap export trail.scap trail.pcapng
+      scap export host.scap host.pcapng --packets
+      scap export host.scap opens.parquet --where 'evt.type=openat' --fields evt.time,proc.name,fd.name
+      scap export host.scap host-dataset/
+      scap export 'captures/*.scap' dataset/ --workers 4
     """
     from scaptools.api import Capture
+
+    chosen = _format(out, target)
+    is_table = chosen not in {"wireshark", "stratoshark"}
+    if not is_table and (fields is not None or source is not None):
+        raise click.UsageError(f"--fields and --source are for tables, not for {chosen}.")
+    if (packets or packets_only) and chosen != "wireshark":
+        raise click.UsageError("--packets is for Wireshark.")
+    names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
+    if workers is not None or scheduler is not None:
+        damage = _write_on_cluster(file, out, chosen, names, where, source, scheduler, workers or 2)
+        for text in damage:
+            click.echo(f"scap: {text}", err=True)
+        return ExitStatus.DAMAGED if damage and strict else ExitStatus.DONE
+    with Capture(file) as capture:
+        if is_table:
+            _write_tables(capture, out, chosen, where, names, source)
+        elif chosen == "stratoshark":
+            _write_stratoshark(capture, out, where)
+        else:
+            _write_packets(capture, out, where, packets=packets or packets_only, events=not packets_only)
+        errors = capture.reader.damage_errors()
+    return report_damage(errors, strict=strict)
+
+
+def _write_on_cluster(
+    pattern: str,
+    out: str,
+    format_: str,
+    names: list[str] | None,
+    where: str | None,
+    source: str | None,
+    scheduler: str | None,
+    workers: int,
+) -> list[str]:
+    """Write a dataset on a cluster; the damage met."""
+    from scaptools.export.cluster import DatasetJob, export_on_cluster
+    from scaptools.export.tableexport import is_directory
+
+    if not is_directory(out) or format_ != _DIRECTORY_FORMAT:
+        raise click.UsageError("A cluster writes a Parquet dataset: OUT has to be a directory.")
+
+    def progress(done: int, count: int) -> None:
+        click.echo(f"{done} of {count} parts written", err=True)
+
+    result = export_on_cluster(
+        captures((pattern,), ()),
+        DatasetJob(out, names, where, source),
+        scheduler=scheduler,
+        workers=workers,
+        progress=progress,
+    )
+    click.echo(f"{sum(result.rows.values())} rows written to {len(result.rows)} files in {out}", err=True)
+    return result.damage
+
+
+def _format(out: str, target: str | None) -> str:
+    if target is not None:
+        return target
+    suffix = PurePath(out).suffix
+    from scaptools.export.tableexport import is_directory
+
+    if is_directory(out):
+        return _DIRECTORY_FORMAT
+    by_suffix = next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
+    if by_suffix is None:
+        known = ", ".join(f"{suffixes[0]} ({name})" for name, suffixes in FORMATS.items() if suffixes)
+        raise ExportError(f"no format has the suffix {suffix or '(none)'}", path=out, hint=f"use --to, or {known}")
+    return by_suffix
+
+
+def _write_tables(
+    capture: Capture, out: str, format_: str, where: str | None, fields: list[str] | None, source: str | None
+) -> None:
+    from scaptools.export.ahead import read_ahead
+    from scaptools.export.tableexport import TableExport
+    from scaptools.export.tables import TableChoice
+
+    choice = TableChoice(capture.catalog, fields, source)
+    predicate = None if where is None else capture.compile(where)
+    needed = choice.needed
+    with TableExport(out, format_, choice) as export:
+        for batch, rows in read_ahead(capture.matches(predicate, fields=needed, internal=False)):
+            export.add(batch, rows)
+    for name, count in export.rows.items():
+        click.echo(f"{count} rows written to {name}", err=True)
+
+
+def _write_stratoshark(capture: Capture, out: str, where: str | None) -> None:
+    from scaptools.capture.writer import CaptureWriter
+    from scaptools.export.stratoshark import StratosharkExport
+
+    export = StratosharkExport(None if where is None else capture.compile(where))
+    with CaptureWriter(out) as writer:
+        count = export.run(capture.reader, writer)
+    click.echo(f"{count} events written to {writer.name}", err=True)
+
+
+def _write_packets(capture: Capture, out: str, where: str | None, *, packets: bool, events: bool) -> None:
     from scaptools.capture.writer import CaptureWriter
     from scaptools.export.wireshark import WiresharkExport
 
-    _check_target(out, target)
-    with Capture(file) as capture, CaptureWriter(out) as writer:
-        result = WiresharkExport(capture.catalog).run(capture.reader, writer)
-        errors = capture.reader.damage_errors()
+    predicate = None if where is None else capture.compile(where)
+    export = WiresharkExport(capture.catalog, packets=packets, events=events, predicate=predicate)
+    with CaptureWriter(out) as writer:
+        result = export.run(capture.reader, writer)
     counts = ", ".join(f"{count} from {source}" for source, count in result.packets.items()) or "none"
     click.echo(f"packets written to {writer.name}: {counts}", err=True)
     if result.shortened:
         click.echo(f"{result.shortened} payloads were shortened to what Wireshark reads", err=True)
-    return report_damage(errors, strict=strict)
-
-
-def _check_target(out: str, target: str | None) -> str:
-    suffix = PurePath(out).suffix
-    by_suffix = next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
-    if target is None and by_suffix is None:
-        known = ", ".join(f"{suffixes[0]} ({name})" for name, suffixes in FORMATS.items())
-        raise ExportError(f"no format has the suffix {suffix or '(none)'}", path=out, hint=f"use --to, or {known}")
-    return target or str(by_suffix)
+    if result.cut:
+        click.echo(f"{result.cut} network packets lack data; record with a larger snaplen to have it all", err=True)

@@ -8,14 +8,20 @@ import click
 
 from scaptools.cli.options import capture_argument, captures, compression_option, report_damage, strict_option
 
+#: Contradictions shown without --all.
+_SHOWN_CONFLICTS = 10
+
 
 @click.command("merge", short_help="Join captures by time.")
 @capture_argument
 @click.option("-w", "--write", "output", required=True, metavar="OUT", help="The capture to write, - for stdout.")
+@click.option("--all", "every_conflict", is_flag=True, help="Tell every contradiction between the tables.")
 @compression_option
 @strict_option
-def command(files: tuple[str, ...], read: tuple[str, ...], output: str, compression: Any, strict: bool) -> int:
-    """Write the events of all captures to OUT in order of time, after the metadata of all.
+def command(
+    files: tuple[str, ...], read: tuple[str, ...], output: str, every_conflict: bool, compression: Any, strict: bool
+) -> int:
+    """Write the events of all captures to OUT in order of time, after the tables of all.
 
     \b
     Example:
@@ -27,6 +33,11 @@ def command(files: tuple[str, ...], read: tuple[str, ...], output: str, compress
 
     readers = [open_reader(name) for name in captures(files, read)]
     with CaptureWriter(output, compression=compression) as writer:
-        written = merge_captures(readers, writer)
+        conflicts: list[str] = []
+        written = merge_captures(readers, writer, conflicts=conflicts)
+    for conflict in conflicts if every_conflict else conflicts[:_SHOWN_CONFLICTS]:
+        click.echo(f"scap: {conflict}", err=True)
+    if len(conflicts) > _SHOWN_CONFLICTS and not every_conflict:
+        click.echo(f"scap: {len(conflicts) - _SHOWN_CONFLICTS} more contradictions, see --all", err=True)
     click.echo(f"{written} events written to {writer.name}", err=True)
     return report_damage((error for reader in readers for error in reader.damage_errors()), strict=strict)

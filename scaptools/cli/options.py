@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -44,19 +43,6 @@ def listing_option(function: F) -> F:
     return click.option("--text", "listing", flag_value="text", default="text", help="An aligned table (default).")(
         function
     )
-
-
-def json_object(text: str, option: str) -> dict[str, Any]:
-    """A JSON object given as an option's value, empty for no text. Raises click.UsageError."""
-    if not text:
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise click.UsageError(f"{option}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise click.UsageError(f"{option}: not a JSON object")
-    return value
 
 
 def captures(files: tuple[str, ...], read: tuple[str, ...]) -> list[str]:

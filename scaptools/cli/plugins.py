@@ -9,6 +9,8 @@ import click
 
 from scaptools.cli.listing import Form, show_rows
 from scaptools.cli.options import listing_option
+from scaptools.cli.plugin_host import build_loader, isolation_options
+from scaptools.errors import ExitStatus
 
 if TYPE_CHECKING:
     from scaptools.plugins.contract import Plugin
@@ -45,12 +47,13 @@ def list_plugins(listing: Form) -> None:
 
 @command.command("info")
 @click.argument("name")
-def show_plugin(name: str) -> None:
-    """Describe the plugin NAME: who it is, its configuration, its fields."""
+@click.option("--init", "init", default="", metavar="JSON", help="Init configuration of the plugin.")
+@isolation_options
+def show_plugin(name: str, init: str, in_process: bool, plugin_timeout: float) -> None:
+    """Describe the plugin NAME, or that in a shared library: who it is, its configuration, its fields."""
     from scaptools.plugins.contract import ExtractorPlugin
-    from scaptools.plugins.host import load_plugin
 
-    plugin = load_plugin(name)
+    plugin = build_loader(in_process=in_process, plugin_timeout=plugin_timeout).load(name, init)
     for key, value in _record(plugin).items():
         click.echo(f"{key:14}{', '.join(value) if isinstance(value, list) else value}")
     if plugin.config_schema is not None:
@@ -61,6 +64,66 @@ def show_plugin(name: str) -> None:
         click.echo("\nfields")
         for field in plugin.fields:
             click.echo(f"  {field.name:42}{field.type.name.lower():9}{field.description}")
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--init", "init", default="", metavar="JSON", help="Init configuration of the plugin.")
+@click.option("--open", "open_params", metavar="PARAMS", help="Read events as well, with these open parameters.")
+@isolation_options
+def check(name: str, init: str, open_params: str | None, in_process: bool, plugin_timeout: float) -> int:
+    """Check that the plugin NAME, or that in a shared library, does what it should; status 1 where it does not.
+
+    \b
+    Examples:
+      scap plugins check cloudtrail --open trail.json
+      scap plugins check ./libdummy.so --open '{"start": 1}'
+    """
+    from scaptools.plugins.check import check_plugin
+
+    plugin = build_loader(in_process=in_process, plugin_timeout=plugin_timeout).load(name, init)
+    findings = check_plugin(plugin, open_params)
+    for finding in findings:
+        click.echo(str(finding))
+    if not findings:
+        click.echo(f"{plugin.info.name} {plugin.info.version}: nothing found wrong", err=True)
+    return ExitStatus.FOUND if findings else ExitStatus.DONE
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("-o", "--output", "folder", metavar="FOLDER", help="Where to; by default a folder of that name.")
+def new(name: str, folder: str | None) -> None:
+    """Start a plugin called NAME: a package with a source, fields and tests."""
+    from pathlib import Path
+
+    from scaptools.plugins.template import write_template
+
+    for path in write_template(name, Path(folder or f"scaptools-{name}")):
+        click.echo(path)
+
+
+@command.command("build")
+@click.argument("name")
+@click.option("-o", "--output", "output", metavar="FILE", help="The library to write; by default libNAME.so.")
+@click.option(
+    "--api",
+    "api",
+    type=click.Choice(["0", "3"]),
+    default="0",
+    help="For sysdig 0.28 to 0.29 (0, default) or Falco 0.35 and later (3).",
+)
+def build(name: str, output: str | None, api: str) -> None:
+    """Build the installed Python plugin NAME into a shared library that sysdig and Falco load.
+
+    It needs a C compiler; the library uses this Python and what is installed in it.
+    """
+    from pathlib import Path
+
+    from scaptools.plugins.build import build_plugin
+    from scaptools.plugins.host import load_plugin
+
+    click.echo(build_plugin(type(load_plugin(name)), Path(output or f"lib{name}.so"), major=int(api)))
 
 
 def _capabilities(plugin: Plugin) -> list[str]:

@@ -12,6 +12,7 @@ import click
 
 from scaptools.cli.options import compression_option
 from scaptools.cli.plugin_host import build_loader, isolation_options, split_reference
+from scaptools.cli.rotation import rotation_limits, rotation_options
 from scaptools.errors import PluginError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _PROGRESS_SECONDS = 2.0
 @isolation_options
 @click.option("-n", "--limit", type=click.IntRange(1), help="Stop after so many events.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after so long.")
+@rotation_options
 @compression_option
 def command(
     source: str,
@@ -53,6 +55,10 @@ def command(
     plugin_timeout: float,
     limit: int | None,
     duration: float | None,
+    max_size: float | None,
+    max_seconds: float | None,
+    max_events: int | None,
+    max_files: int | None,
     compression: Any,
 ) -> None:
     """Run SOURCE on OPEN_PARAMS and write its events to OUT.
@@ -66,6 +72,7 @@ def command(
       scap record ./libdummy.so '{"start": 1}' --init '{"jitter": 10}' -w dummy.scap
       scap record --config /etc/falco/falco.yaml --duration 60 -w minute.scap
     """
+    from scaptools.capture.rotation import RotatingWriter
     from scaptools.capture.writer import CaptureWriter
     from scaptools.record import record
 
@@ -76,7 +83,13 @@ def command(
     sources = _sources(named, plugin_config, build_loader(in_process=in_process, plugin_timeout=plugin_timeout))
     progress = _Progress()
     interrupted = _interruption()
-    with CaptureWriter(output, compression=compression, atomic=False) as writer:
+    limits = rotation_limits(max_size, max_seconds, max_events, max_files)
+    target = (
+        CaptureWriter(output, compression=compression, atomic=False)
+        if limits is None
+        else RotatingWriter(output, limits, compression=compression)
+    )
+    with target as writer:
         try:
             recording = record(
                 sources,

@@ -20,7 +20,23 @@ if TYPE_CHECKING:
     from scaptools.rules.ruleset import LoadResult, RuleSet
 
 
+def _show_engine(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from scaptools.rules.versions import ENGINE_VERSION, FALCO_VERSION
+
+        click.echo(f"{ENGINE_VERSION} (Falco {FALCO_VERSION})")
+        ctx.exit()
+
+
 @click.group("rules", short_help="Check, list, run, explain and test Falco rules.")
+@click.option(
+    "--engine-version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_engine,
+    help="Show which version of Falco's rules engine this one behaves like.",
+)
 def command() -> None:
     """Check, list, run, explain and test Falco rules.
 

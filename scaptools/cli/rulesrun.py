@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +66,16 @@ def run_rules(rule_set: RuleSet, settings: Config, names: Sequence[str], options
     sinks: list[Sink] = [_Stdout(), outputs] if options.stdout else [outputs]
     limit = settings.rate_limit()
     run = RulesRun(AlertWriter(engine, settings.format), sinks, limit)
-    damage, terminated = _over(run, names, outputs)
-    reports = outputs.close()
+    with _Interruption(outputs) as interruption:
+        damage = _over(run, names, outputs, interruption)
+        reports = outputs.close()
     if not options.quiet:
         click.echo(summary(sum(run.tally.alerts.values()), engine.rules, run.tally.alerts), err=True, nl=False)
     if limit is not None and limit.held_back:
         click.echo(f"scap: {limit.held_back} alerts held back by the rate limit", err=True)
     _account(reports, quiet=options.quiet)
     status = report_damage(damage, strict=options.strict)
-    if terminated:
+    if interruption.asked:
         return ExitStatus.INTERRUPTED
     if status is ExitStatus.DONE and options.by_status and run.tally.alerts:
         return ExitStatus.FOUND
@@ -86,27 +89,25 @@ def _engine(rule_set: RuleSet, settings: Config, selections: Sequence[Selection]
     return RuleEngine(active, rule_set.sources, matching=settings.matching, raw_events=raw_events)
 
 
-def _over(run: RulesRun, names: Sequence[str], outputs: Outputs) -> tuple[list[CaptureError], bool]:
-    """Run over the captures; the damage met, and whether the run was asked to end before."""
+def _over(run: RulesRun, names: Sequence[str], outputs: Outputs, interruption: _Interruption) -> list[CaptureError]:
+    """Run over the captures, until somebody asks for the end; the damage met."""
     from scaptools.capture.reader import open_reader
 
     damage: list[CaptureError] = []
-    with _Interruption(outputs) as interruption:
-        try:
-            for name in names:
-                with open_reader(name) as reader:
-                    try:
-                        run.over(interruption.watched(reader.batches()))
-                    finally:
-                        damage += reader.damage_errors()
-        except _Terminated:
-            click.echo("scap: asked to end; delivering the alerts found so far", err=True)
-            return damage, True
-        except BaseException:
-            # what was found before is delivered also where the capture turns out to be unreadable
-            _account(outputs.close(), quiet=True, strict=False)
-            raise
-    return damage, False
+    try:
+        for name in names:
+            with open_reader(name) as reader:
+                try:
+                    run.over(interruption.watched(reader.batches()))
+                finally:
+                    damage += reader.damage_errors()
+    except _Terminated:
+        return damage
+    except BaseException:
+        # what was found before is delivered also where a capture turns out to be unreadable
+        _account(outputs.close(), quiet=True, strict=False)
+        raise
+    return damage
 
 
 class _Interruption:
@@ -114,7 +115,7 @@ class _Interruption:
 
     def __init__(self, outputs: Outputs) -> None:
         self._outputs = outputs
-        self._asked = False
+        self.asked = False
         self._waiting = False
         self._handlers: dict[signal.Signals, Any] = {}
 
@@ -125,14 +126,16 @@ class _Interruption:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._asked:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
-        if self._asked:
+        if self.asked:
             self._outputs.hurry()
-        self._asked = True
+            return
+        self.asked = True
+        # not by way of the buffered file, which this may have interrupted
+        os.write(sys.stderr.fileno(), b"scap: asked to end; delivering the alerts found so far\n")
         if self._waiting:
             self._waiting = False
             raise _Terminated
@@ -141,7 +144,7 @@ class _Interruption:
         """The same batches, until somebody asks for the end; alerts of a batch are sent as a whole."""
         while True:
             self._waiting = True
-            if self._asked:
+            if self.asked:
                 self._waiting = False
                 raise _Terminated
             batch = next(batches, None)

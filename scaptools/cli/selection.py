@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from scaptools.cli.options import captures, report_damage
-from scaptools.cli.printing import choose_printing, standard_output, write_failed
+from scaptools.cli.printing import choose_printing, show_format, standard_output, write_failed
 from scaptools.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -16,43 +16,78 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from scaptools.api import Capture
     from scaptools.capture.batch import EventBatch
+    from scaptools.cli.choice import Choice
+    from scaptools.cli.printing import PrintOptions
     from scaptools.errors import CaptureError
     from scaptools.fields.catalog import Catalog
     from scaptools.fields.needs import FieldInUse
 
 
 class Selection:
-    """The matching events of captures, one capture after the other; counts them and keeps the damage met."""
+    """The wanted events of captures, one capture after the other; counts them and keeps the damage met."""
 
-    def __init__(
-        self, names: Sequence[str], catalog: Catalog, expression: str | None, *, limit: int | None, internal: bool
-    ) -> None:
+    def __init__(self, names: Sequence[str], catalog: Catalog, expression: str | None, choice: Choice) -> None:
         from scaptools.filter import compile_filter
 
         self._names = names
         self._catalog = catalog
         self.predicate = None if expression is None else compile_filter(expression, catalog)
-        self._limit = limit
-        self._internal = internal
+        self._choice = choice
+        self._skipped = 0
         self.count = 0
         self.damage: list[CaptureError] = []
 
-    def batches(self, fields: Sequence[FieldInUse] = ()) -> Iterator[tuple[EventBatch, NDArray[np.intp]]]:
-        """Batches with their matching rows; ``fields`` are those that will be asked of them."""
+    @property
+    def is_full(self) -> bool:
+        """Whether as many events were found as are wanted."""
+        return self._choice.limit is not None and self.count >= self._choice.limit
+
+    def captures(self) -> Iterator[Capture]:
+        """The captures, each open while it is looked at, until enough events were found."""
+        import gc
+
         from scaptools.api import Capture
 
+        # What is there now stays to the end; looking through it again at every collection costs more than reading.
+        gc.freeze()
         for name in self._names:
             with Capture(name, catalog=self._catalog) as capture:
-                try:
-                    for batch, rows in capture.matches(self.predicate, fields=fields, internal=self._internal):
-                        room = len(rows) if self._limit is None else self._limit - self.count
-                        self.count += min(room, len(rows))
-                        yield batch, rows[:room]
-                        if room <= len(rows) and self._limit is not None:
-                            return
-                finally:
-                    self.damage += capture.reader.damage_errors()
+                yield capture
+            if self.is_full:
+                return
+
+    def matches(
+        self, capture: Capture, fields: Sequence[FieldInUse] = ()
+    ) -> Iterator[tuple[EventBatch, NDArray[np.intp]]]:
+        """Batches with the rows that are wanted; ``fields`` are those that will be asked of them."""
+        try:
+            for batch, matching in capture.matches(self.predicate, fields=fields, internal=self._choice.internal):
+                rows = self._counted(self._choice.rows(batch, matching))
+                if len(rows):
+                    yield batch, rows
+                if self.is_full or self._choice.ends_with(batch):
+                    return
+        finally:
+            self.damage += capture.reader.damage_errors()
+
+    def _counted(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of some rows that are neither to be skipped nor too many."""
+        choice = self._choice
+        if self._skipped < choice.skip:
+            skipped = min(choice.skip - self._skipped, len(rows))
+            self._skipped += skipped
+            rows = rows[skipped:]
+        if choice.limit is not None:
+            rows = rows[: choice.limit - self.count]
+        self.count += len(rows)
+        return rows
+
+    def batches(self, fields: Sequence[FieldInUse] = ()) -> Iterator[tuple[EventBatch, NDArray[np.intp]]]:
+        """The batches of all captures with the rows that are wanted."""
+        for capture in self.captures():
+            yield from self.matches(capture, fields)
 
     def end(self, *, strict: bool, by_status: bool = False) -> ExitStatus:
         """Report the damage; the exit status."""
@@ -66,12 +101,9 @@ def print_matches(
     expression: str | None,
     files: tuple[str, ...],
     read: tuple[str, ...],
-    form: str | None,
-    fields: str | None,
+    choice: Choice,
+    options: PrintOptions,
     *,
-    as_json: bool,
-    limit: int | None,
-    internal: bool,
     strict: bool,
     by_status: bool = False,
 ) -> int:
@@ -80,9 +112,12 @@ def print_matches(
     from scaptools.fields.catalog import Catalog
     from scaptools.output.writer import BackgroundOutput, RenderedOutput
 
-    catalog = Catalog()
-    selection = Selection(captures(files, read), catalog, expression, limit=limit, internal=internal)
-    printing = choose_printing(catalog, form, fields, as_json=as_json)
+    if options.shows_format:
+        show_format(options)
+        return ExitStatus.DONE
+    catalog = Catalog(style=options.style())
+    selection = Selection(captures(files, read), catalog, expression, choice)
+    printing = choose_printing(catalog, options)
     try:
         with BackgroundOutput(RenderedOutput(printing.renderer, standard_output())) as output:
             for batch, rows in selection.batches(printing.fields):
@@ -95,37 +130,16 @@ def print_matches(
     return selection.end(strict=strict, by_status=by_status)
 
 
-def count_matches(expression: str, files: tuple[str, ...], read: tuple[str, ...], **options: Any) -> int:
+def count_matches(
+    expression: str, files: tuple[str, ...], read: tuple[str, ...], choice: Choice, *, strict: bool, by_status: bool
+) -> int:
     """Print how many events match; the exit status."""
     from scaptools.fields.catalog import Catalog
 
-    strict, by_status = options.pop("strict"), options.pop("by_status")
-    selection = Selection(captures(files, read), Catalog(), expression, **options)
+    selection = Selection(captures(files, read), Catalog(), expression, choice)
     for _ in selection.batches():
         pass
     click.echo(selection.count)
-    return selection.end(strict=strict, by_status=by_status)
-
-
-def write_matches(
-    expression: str, files: tuple[str, ...], read: tuple[str, ...], output: str, compression: Any, **options: Any
-) -> int:
-    """Write a capture of the events that match, after the metadata of theirs; the exit status."""
-    from scaptools.capture.writer import CaptureWriter
-    from scaptools.fields.catalog import Catalog
-
-    strict, by_status = options.pop("strict"), options.pop("by_status")
-    selection = Selection(captures(files, read), Catalog(), expression, **options)
-    with CaptureWriter(output, compression=compression) as writer:
-        section = None
-        for batch, rows in selection.batches():
-            if batch.section is not section:
-                section = batch.section
-                writer.metadata(section)
-            writer.write([batch.raw_blocks(rows)])
-        if section is None:
-            writer.section_header()
-    click.echo(f"{selection.count} events written to {writer.name}", err=True)
     return selection.end(strict=strict, by_status=by_status)
 
 

@@ -1,62 +1,191 @@
-"""Captures as Arrow tables."""
+r"""Fields as Arrow columns: which type each field has, and how its values get there.
+
+Types depend on the field alone, never on the values met, so that batches of one capture fit each other:
+
+- an instant is ``timestamp[ns, UTC]``, a duration ``int64`` or ``uint64`` in ns;
+- integers are ``int64`` or ``uint64``, truths ``bool``, fractions ``double``;
+- addresses are text; buffers, and raw parameters that are neither number nor text, are ``binary``;
+- text of which there are few different ones is ``dictionary<int32, string>``, other text ``string``; bytes that are no
+  UTF-8 read ``\xNN``;
+- several values are a ``list``.
+
+A missing value is null.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scap_formats.types import ParamType
+import numpy as np
+
+from scap_formats.types import STRING_TYPES, ParamType
+from scaptools.columns import Coded, Lists, Numbers
+from scaptools.fields.paramtext.addresses import address_text
+from scaptools.fields.paramtext.buffers import rendered_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
+    from scaptools.columns import Column
     from scaptools.fields.model import BoundField
+
+#: Fields that show when an event happened, as text for people; here they are instants.
+_EVENT_TIMES = frozenset({"evt.time", "evt.time.iso8601", "evt.datetime", "evt.rawtime"})
+#: Fields of a time type that hold part of a time, or a duration.
+_NO_INSTANTS = frozenset({"evt.rawtime.s", "evt.rawtime.ns"})
+#: Fields with several values where they have no argument, one with.
+_LISTS_WITHOUT_ARGUMENT = frozenset(
+    {"proc.aexe", "proc.aexepath", "proc.aname", "proc.acmdline", "proc.aenv", "proc.apid"}
+    | {"fd.ip", "fd.port", "fd.proto", "fd.net"}
+)
+_LATEST = 2**63 - 1
+_ADDRESSES = frozenset(
+    {ParamType.IPV4ADDR, ParamType.IPV6ADDR, ParamType.IPADDR, ParamType.IPV4NET, ParamType.IPV6NET, ParamType.IPNET}
+)
+#: Classes of fields whose text comes from few processes, accounts, containers and descriptors.
+_REPEATED_CLASSES = ("proc.", "user.", "group.", "container.", "fd.")
+#: Further fields of few different texts.
+_REPEATED = frozenset(
+    """
+    evt.type syscall.type evt.dir evt.category evt.res evt.source evt.pluginname evt.io_dir evt.asynctype evt.hostname
+    thread.cgroups ct.src ct.shortsrc ct.name ct.region ct.error ct.user ct.user.identitytype ct.user.accountid ct.srcip
+    ct.eventtype ct.apiversion ct.readonly ct.managementevent ct.eventcategory ct.recipientaccountid
+    """.split()  # noqa: SIM905 - as a list it would be a page long
+)
+#: Fields of those classes that differ from event to event.
+_DISTINCT = frozenset({"fd.uid"})
 
 
 def select_table(matches: Iterable[tuple[EventBatch, NDArray[np.intp]]], fields: Sequence[BoundField]) -> pa.Table:
-    """One row per matching event, one column per field; missing values are nulls, text that is no UTF-8 is escaped."""
+    """One row per matching event, one column per field; text is plain here, not dictionaries."""
     import pyarrow as pa
 
     chunks: list[list[pa.Array]] = [[] for _ in fields]
     for batch, rows in matches:
         for place, field in enumerate(fields):
-            chunks[place].append(_typed(field.column(batch, rows).to_arrow(), field))
+            chunks[place].append(field_array(field, batch, rows, plain=True))
     arrays = [
-        pa.chunked_array(pieces) if pieces else pa.chunked_array([], arrow_type(field))
-        for pieces, field in zip(chunks, fields, strict=True)
+        pa.chunked_array(pieces, arrow_type(field, plain=True)) for pieces, field in zip(chunks, fields, strict=True)
     ]
     return pa.table(dict(zip((field.name for field in fields), arrays, strict=True)))
 
 
-def arrow_type(field: BoundField) -> pa.DataType:
-    """The Arrow type of a field's column."""
+def is_repeated(name: str) -> bool:
+    """Whether there are few different texts of a field."""
+    return name in _REPEATED or (name.startswith(_REPEATED_CLASSES) and name not in _DISTINCT)
+
+
+def arrow_type(field: BoundField, *, plain: bool = False) -> pa.DataType:
+    """The Arrow type of a field's column; with ``plain`` no text is a dictionary."""
     import pyarrow as pa
 
+    inner = pa.timestamp("ns", "UTC") if field.name in _EVENT_TIMES else _scalar_type(field)
+    if _is_list(field):
+        return pa.list_(inner)
+    return pa.dictionary(pa.int32(), inner) if inner == pa.string() and not plain and is_repeated(field.name) else inner
+
+
+def _scalar_type(field: BoundField) -> pa.DataType:
+    import pyarrow as pa
+
+    if field.type in _ADDRESSES:
+        return pa.string()
     if field.type is ParamType.BYTEBUF:
-        inner = pa.binary()
-    elif field.type is ParamType.BOOL:
-        inner = pa.bool_()
-    elif field.type is ParamType.ABSTIME:
-        inner = pa.timestamp("ns", "UTC")
-    elif field.type is ParamType.DOUBLE:
-        inner = pa.float64()
-    elif field.type.size is None or field.type in {ParamType.IPV4ADDR, ParamType.IPV6ADDR}:
-        inner = pa.string()
-    else:
-        inner = pa.int64() if field.type.signed else pa.uint64()
-    return pa.list_(inner) if field.is_list else inner
+        return pa.binary()
+    if field.type is ParamType.BOOL:
+        return pa.bool_()
+    if field.type is ParamType.ABSTIME and field.name not in _NO_INSTANTS:
+        return pa.timestamp("ns", "UTC")
+    if field.type is ParamType.DOUBLE:
+        return pa.float64()
+    if field.type.size is None:
+        return pa.string() if field.type in STRING_TYPES else pa.binary()
+    return pa.int64() if field.type.signed else pa.uint64()
 
 
-def _typed(array: pa.Array, field: BoundField) -> pa.Array:
+def _is_list(field: BoundField) -> bool:
+    return field.is_list or (field.argument is None and field.name in _LISTS_WITHOUT_ARGUMENT)
+
+
+def field_array(field: BoundField, batch: EventBatch, rows: NDArray[np.intp], *, plain: bool = False) -> pa.Array:
+    """A field of the given events as an array of its `arrow_type`."""
+    wanted = arrow_type(field, plain=plain)
+    if field.name in _EVENT_TIMES:
+        return _numbers(Numbers(batch.header("ts", rows)), wanted)
+    return typed_array(field.column(batch, rows), field, wanted)
+
+
+def typed_array(column: Column, field: BoundField, wanted: pa.DataType) -> pa.Array:
+    """A column as an array of a type that `arrow_type` gave for its field."""
     import pyarrow as pa
 
-    wanted = arrow_type(field)
-    text = pa.types.is_string(wanted) and (pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type))
-    if not text:
+    if isinstance(column, Lists):
+        inner = typed_array(column.values, field, wanted.value_type)
+        mask = None if column.valid is None else pa.array(~column.valid)
+        return pa.ListArray.from_arrays(pa.array(column.offsets.astype(np.int32)), inner, mask=mask)
+    if isinstance(column, Coded):
+        return _coded(column, field, wanted)
+    if isinstance(column, Numbers):
+        return _numbers(column, wanted)
+    if pa.types.is_dictionary(wanted):
+        encoded = column.to_arrow().dictionary_encode()
+        return pa.DictionaryArray.from_arrays(encoded.indices, _texts(encoded.dictionary, field, wanted.value_type))
+    return _texts(column.to_arrow(), field, wanted)
+
+
+def _coded(column: Coded, field: BoundField, wanted: pa.DataType) -> pa.Array:
+    """Only values in use are converted, each once, and equal ones become one."""
+    import pyarrow as pa
+
+    if isinstance(column.values, Numbers):
+        return _numbers(column.expand(), wanted)
+    codes = column.codes
+    in_use = np.zeros(len(column.values) + 1, bool)
+    in_use[codes] = True  # code -1 marks the last entry
+    used = np.flatnonzero(in_use[:-1])
+    values = _texts(column.values.take(used).to_arrow(), field, pa.string() if wanted != pa.binary() else wanted)
+    encoded = values.dictionary_encode()
+    place = np.full(len(in_use), -1, np.int32)
+    place[used] = encoded.indices.fill_null(-1).to_numpy()
+    indices = place[codes]
+    missing = indices < 0
+    array = pa.DictionaryArray.from_arrays(
+        pa.array(indices, mask=missing if missing.any() else None), encoded.dictionary
+    )
+    return array if pa.types.is_dictionary(wanted) else array.dictionary_decode()
+
+
+def _numbers(column: Any, wanted: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    values, valid = column.values, column.valid
+    if pa.types.is_timestamp(wanted):
+        if values.dtype.kind == "u" and len(values) and int(values.max()) > _LATEST:
+            # All ones stand for no time.
+            valid = column.validity() & (values <= _LATEST)
+        values = values.astype(np.int64)
+    elif pa.types.is_boolean(wanted):
+        values = values != 0
+    elif wanted == pa.string():
+        # A field without a value anywhere may come as numbers.
+        return pa.array(values, mask=None if valid is None else ~valid).cast(wanted)
+    else:
+        values = values.astype(wanted.to_pandas_dtype(), copy=False)
+    return pa.array(values, wanted, mask=None if valid is None else ~valid)
+
+
+def _texts(array: pa.Array, field: BoundField, wanted: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if wanted == pa.binary():
+        return array.cast(wanted)
+    if field.type in _ADDRESSES:
+        array = rendered_once(array, address_text).to_arrow()
+    elif not (pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)):
         return array.cast(wanted)
     try:
         return array.cast(wanted)

@@ -6,6 +6,7 @@ packets, back to back in one buffer.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,25 @@ if TYPE_CHECKING:
 
 #: Bytes of a code and a length in front of every option and tag.
 _HEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PacketColumns:
+    """``n`` packets of one interface, or of several where ``interface`` is an array.
+
+    ``data`` is what each holds, at most what Wireshark reads; ``original_lengths`` what it held before it was
+    shortened. Times are in ns; event numbers become packet ids, CPUs the queue. ``processes`` are indices of process
+    blocks, ``directions`` 1 for inbound and 2 for outbound packets, None for no direction.
+    """
+
+    interface: int | NDArray[np.int64]
+    times: NDArray[np.uint64]
+    numbers: NDArray[np.uint64]
+    cpus: NDArray[np.uint16]
+    processes: NDArray[np.int64]
+    data: pa.Array
+    original_lengths: NDArray[np.int64]
+    directions: NDArray[np.int64] | None = None
 
 
 def constant_tags(dissector: str, protocol: str) -> bytes:
@@ -71,49 +91,47 @@ def text_tags(code: UpperPduTag, texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(fixed_width(heads.view(np.uint8)), texts, _zeros(padding), b"")
 
 
-def enhanced_packets(
-    interface: int,
-    times: NDArray[np.uint64],
-    numbers: NDArray[np.uint64],
-    cpus: NDArray[np.uint16],
-    data: pa.Array,
-    original_lengths: NDArray[np.int64],
-) -> tuple[pa.Array, NDArray[np.int64]]:
-    """Enhanced packet blocks of ``n`` packets on one interface, and their lengths.
-
-    ``data`` is what the packet holds, at most what Wireshark reads; ``original_lengths`` what it held before it was
-    shortened. Event numbers become packet ids, CPUs the queue.
-    """
+def enhanced_packets(packets: PacketColumns) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The blocks of ``n`` packets, a binary array, and their lengths."""
     import pyarrow.compute as pc
 
-    sizes = byte_lengths(data)
+    sizes = byte_lengths(packets.data)
     padding = -sizes % 4
-    ending = _packet_options(numbers, cpus)
+    ending = _packet_options(packets)
     prefix = dtype_of(packet_prefix("little"))
     totals = prefix.itemsize + sizes + padding + ending.shape[1] + TRAILER_SIZE
-    heads = np.empty(len(data), prefix)
+    heads = np.empty(len(sizes), prefix)
     heads["block_type"] = PcapngBlock.EPB
     heads["block_length"] = totals
-    heads["interface"] = interface
-    heads["ts_high"] = times >> np.uint64(32)
-    heads["ts_low"] = times & np.uint64(0xFFFFFFFF)
+    heads["interface"] = packets.interface
+    heads["ts_high"] = packets.times >> np.uint64(32)
+    heads["ts_low"] = packets.times & np.uint64(0xFFFFFFFF)
     heads["captured_length"] = sizes
-    heads["original_length"] = original_lengths
+    heads["original_length"] = packets.original_lengths
     tail = np.concatenate((ending, totals.astype("<u4").view(np.uint8).reshape(-1, 4)), axis=1)
-    head_column = fixed_width(heads.view(np.uint8).reshape(len(data), -1))
-    packets = pc.binary_join_element_wise(head_column, data, _zeros(padding), fixed_width(tail), b"")
-    return packets, totals
+    head_column = fixed_width(heads.view(np.uint8).reshape(len(sizes), -1))
+    blocks = pc.binary_join_element_wise(head_column, packets.data, _zeros(padding), fixed_width(tail), b"")
+    return blocks, totals
 
 
-def _packet_options(numbers: NDArray[np.uint64], cpus: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    template = build(
-        options("little"),
-        [option(PacketOption.PACKET_ID, bytes(8)), option(PacketOption.QUEUE, bytes(4)), option(PacketOption.END)],
-    )
-    matrix = np.tile(np.frombuffer(template, np.uint8), (len(numbers), 1))
-    queue = _HEAD + 8 + _HEAD
-    matrix[:, _HEAD : _HEAD + 8] = numbers.astype("<u8").view(np.uint8).reshape(-1, 8)
-    matrix[:, queue : queue + 4] = cpus.astype("<u4").view(np.uint8).reshape(-1, 4)
+def _packet_options(packets: PacketColumns) -> NDArray[np.uint8]:
+    """The options of each packet; all have the same ones, so that they are a matrix."""
+    options_ = [
+        (PacketOption.PACKET_ID, packets.numbers.astype("<u8")),
+        (PacketOption.QUEUE, packets.cpus.astype("<u4")),
+    ]
+    if packets.directions is not None:
+        options_.insert(0, (PacketOption.FLAGS, packets.directions.astype("<u4")))
+    # An index no block has is ignored.
+    options_.append((PacketOption.PROCESS_INDEX, packets.processes.astype("<u4")))
+    given = [option(code, bytes(values.itemsize)) for code, values in options_]
+    template = np.frombuffer(build(options("little"), [*given, option(PacketOption.END)]), np.uint8)
+    matrix = np.tile(template, (len(packets.numbers), 1))
+    place = 0
+    for _, values in options_:
+        place += _HEAD
+        matrix[:, place : place + values.itemsize] = values.view(np.uint8).reshape(len(values), -1)
+        place += values.itemsize
     return matrix
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scaptools.capture.writer import CaptureWriter
 
-_INDEX = np.dtype([("ts", "<u8"), ("length", "<u8")])
+_INDEX = np.dtype([("ts", "<u8"), ("number", "<u8"), ("length", "<u8")])
 #: Packets put in order at a time.
 _CHUNK = 1 << 16
 
@@ -31,24 +31,28 @@ class PacketSpool:
     def __init__(self) -> None:
         self._packets: IO[bytes] = tempfile.TemporaryFile(prefix="scap-packets-")
         self._index: IO[bytes] = tempfile.TemporaryFile(prefix="scap-index-")
-        self._latest = 0
+        self._latest = (0, 0)
         self.in_order = True
         self.count = 0
 
-    def add(self, times: NDArray[np.uint64], lengths: NDArray[np.int64], packets: Any) -> None:
-        """Add ``n`` packets, given as one buffer and their times (ns) and lengths."""
+    def add(
+        self, times: NDArray[np.uint64], numbers: NDArray[np.uint64], lengths: NDArray[np.int64], packets: Any
+    ) -> None:
+        """Add ``n`` packets, given as one buffer and their times (ns), event numbers and lengths."""
         if not len(times):
             return
-        self.in_order &= bool(int(times[0]) >= self._latest and (times[1:] >= times[:-1]).all())
-        self._latest = max(self._latest, int(times.max()))
+        ascending = (times[1:] > times[:-1]) | ((times[1:] == times[:-1]) & (numbers[1:] >= numbers[:-1]))
+        first, last = ((int(times[at]), int(numbers[at])) for at in (0, -1))
+        self.in_order &= first >= self._latest and bool(ascending.all())
+        self._latest = last
         index = np.empty(len(times), _INDEX)
-        index["ts"], index["length"] = times, lengths
+        index["ts"], index["number"], index["length"] = times, numbers, lengths
         self._index.write(index.tobytes())
         self._packets.write(packets)
         self.count += len(times)
 
     def deliver(self, writer: CaptureWriter) -> None:
-        """Write all packets in order of time, equal times in the order they were added."""
+        """Write all packets in order of time, at equal times by event number, then in the order they were added."""
         self._packets.flush()
         self._packets.seek(0)
         if self.in_order:
@@ -58,7 +62,7 @@ class PacketSpool:
         index = np.memmap(self._index, _INDEX, "r")
         packets = np.memmap(self._packets, np.uint8, "r")
         starts = np.concatenate(([0], np.cumsum(index["length"].astype(np.int64))))
-        order = np.argsort(index["ts"], kind="stable")
+        order = np.lexsort((index["number"], index["ts"]))
         for first in range(0, len(order), _CHUNK):
             rows = order[first : first + _CHUNK]
             lengths = index["length"][rows].astype(np.int64)

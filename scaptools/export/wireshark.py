@@ -8,35 +8,37 @@ holds.
 from __future__ import annotations
 
 import ipaddress
-import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scap_formats.blocks import BlockKind
 from scap_formats.pcapng import (
     MAX_PACKET,
-    MINOR_VERSION,
-    NANOSECONDS,
-    InterfaceOption,
     LinkType,
-    PcapngBlock,
-    SectionOption,
-    StatisticsOption,
     UpperPduTag,
-    build_pcapng_block,
-    option,
-    split_timestamp,
     tag,
 )
 from scap_formats.table import event_table
-from scaptools._version import __version__
 from scaptools.columns import concatenated
-from scaptools.errors import CorruptedError
+from scaptools.export.ahead import read_ahead
+from scaptools.export.conversations import rebuilt_packets
+from scaptools.export.framing import (
+    REBUILT,
+    UNSET,
+    Interface,
+    interface_block,
+    section_header,
+    statistics_block,
+)
+from scaptools.export.hostnames import DNS_PORT, HostNames
 from scaptools.export.journal import Journal
+from scaptools.export.payloads import DISSECTORS, dissectable, shortened
 from scaptools.export.pcapng import (
+    PacketColumns,
     byte_lengths,
     constant_tags,
     encoded_tags,
@@ -45,146 +47,243 @@ from scaptools.export.pcapng import (
     number_tags,
     text_tags,
 )
+from scaptools.export.processes import NO_PROCESS, ProcessTable
+from scaptools.export.sockets import Act, SocketCalls
 from scaptools.export.spool import PacketSpool
-from scaptools.fields.needs import with_state
+from scaptools.fields.needs import needs_of, with_state
 from scaptools.fields.plugin import SYSCALL_SOURCE
 from scaptools.plugins.events import plugin_events
+from scaptools.state.attached import state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
     from scaptools.capture.reader import CaptureReader
-    from scaptools.capture.section import Section
     from scaptools.capture.writer import CaptureWriter
+    from scaptools.export.conversations import NetworkPacket
+    from scaptools.export.journal import JournalPackets
     from scaptools.fields.catalog import Catalog
+    from scaptools.fields.model import BoundField
+    from scaptools.filter import CompiledFilter
 
 IPV4 = 4
 #: Room for the tags in front of a payload.
 _TAG_ROOM = 2048
 #: Bytes of the one-line summary a packet carries.
 _INFO_BYTES = 1024
-_UNSET = 2**64 - 1
-
-
-@dataclass(slots=True)
-class _Interface:
-    """One event source: its number in the file and what its packets add up to."""
-
-    index: int
-    name: str
-    description: str
-    packets: int = 0
-    first_ts: int = _UNSET
-    last_ts: int = 0
+#: Network packets spooled at a time.
+_CHUNK = 1 << 14
 
 
 @dataclass(slots=True)
 class ExportResult:
-    """What was written: packets per interface, and how many payloads had to be shortened."""
+    """What was written: packets per interface.
+
+    ``shortened`` counts payloads that had to be, ``cut`` socket calls whose data was not captured whole.
+    """
 
     packets: dict[str, int] = field(default_factory=dict)
     shortened: int = 0
+    cut: int = 0
 
 
 class WiresharkExport:
-    """One export under way."""
+    """One export under way.
 
-    def __init__(self, catalog: Catalog) -> None:
+    With ``packets`` network packets are rebuilt from socket calls; without ``events`` there is nothing else. With a
+    predicate only the events that match are exported, a call where its enter or its exit event does.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        packets: bool = False,
+        events: bool = True,
+        predicate: CompiledFilter | None = None,
+    ) -> None:
         self._catalog = catalog
         self._host = catalog.plugins
-        self._interfaces: dict[str, _Interface] = {}
-        self._journal = Journal(catalog)
+        self._events = events
+        self._predicate = predicate
+        self._interfaces: dict[str, Interface] = {}
+        self._processes = ProcessTable()
+        self._names = HostNames()
+        self._journal = Journal(catalog, self._processes)
+        self._sockets = SocketCalls(catalog, self._processes) if packets else None
         self._spool = PacketSpool()
+        self._thread = ThreadPoolExecutor(1, "packets")
+        self._pending: Future[None] | None = None
         self._earliest: int | None = None
         self.result = ExportResult()
+
+    @property
+    def fields(self) -> list[BoundField]:
+        """The fields that are read."""
+        return [
+            *(self._journal.fields if self._events else ()),
+            *(self._sockets.fields if self._sockets is not None else ()),
+            *(self._predicate.fields if self._predicate is not None else ()),
+        ]
 
     def run(self, capture: CaptureReader, writer: CaptureWriter) -> ExportResult:
         """Turn a capture into packets and write them. Raises OutputError."""
         try:
-            for batch in with_state(capture.batches(), self._journal.fields):
+            for batch in read_ahead(with_state(capture.batches(), needs_of(self.fields))):
                 self._add(batch)
+            self._finish()
+            self._settle()
             section = capture.sections[0] if capture.sections else None
-            writer.write([_section_header(capture.name, section)])
-            writer.write([_interface_block(interface) for interface in self._interfaces.values()])
+            filter_ = None if self._predicate is None else self._predicate.text
+            writer.write([section_header(capture.name, section, rebuilt=self._sockets is not None)])
+            writer.write([interface_block(interface, filter_) for interface in self._interfaces.values()])
+            writer.write([*self._names.block(), *self._processes.blocks()])
             self._spool.deliver(writer)
-            writer.write([_statistics_block(interface) for interface in self._interfaces.values()])
+            writer.write([statistics_block(interface) for interface in self._interfaces.values()])
         finally:
+            self._thread.shutdown(cancel_futures=True)
             self._spool.close()
+            if self._sockets is not None:
+                self._sockets.close()
         self.result.packets = {interface.name: interface.packets for interface in self._interfaces.values()}
         return self.result
 
     def _add(self, batch: EventBatch) -> None:
-        import pyarrow as pa
-
         times = self._times(batch)
-        rows: list[NDArray[np.intp]] = []
-        packets: list[pa.Array] = []
-        lengths: list[NDArray[np.int64]] = []
-        for interface, wanted, data, original in self._payloads(batch):
-            interface.packets += len(wanted)
-            interface.first_ts = min(interface.first_ts, int(times[wanted].min()))
-            interface.last_ts = max(interface.last_ts, int(times[wanted].max()))
-            made, sizes = enhanced_packets(
-                interface.index,
-                times[wanted],
-                batch.numbers(wanted),
-                batch.header("cpu", wanted),
-                data,
-                original,
-            )
-            rows.append(wanted)
-            packets.append(made)
-            lengths.append(sizes)
-        if not rows:
+        wanted = None
+        if self._predicate is not None:
+            wanted = np.zeros(len(batch), bool)
+            wanted[self._predicate.select(batch)] = True
+        if self._events:
+            self._add_calls(batch, times, wanted)
+            self._add_plugin_events(batch, times, wanted)
+        if self._sockets is not None:
+            rows = np.arange(len(batch)) if wanted is None else np.flatnonzero(wanted)
+            self._sockets.add(batch, rows, times)
+            for container in state_of(batch).containers:
+                self._names.add(_packed(container.ip), (container.name or "").encode())
+
+    def _finish(self) -> None:
+        """Add what is known at the end only."""
+        interface = self._interfaces.get(SYSCALL_SOURCE)
+        if interface is not None:
+            self._put_journal(interface, self._journal.finish())
+        if self._sockets is None:
             return
-        order = np.argsort(np.concatenate(rows))
-        merged = packets[0] if len(packets) == 1 else pa.concat_arrays(packets).take(pa.array(order))
-        self._spool.add(times[np.concatenate(rows)[order]], np.concatenate(lengths)[order], concatenated(merged))
+        self.result.cut = self._sockets.cut
+        packets = rebuilt_packets(self._sockets)
+        while chunk := list(islice(packets, _CHUNK)):
+            self._put_network(chunk)
+
+    def _put(self, interfaces: list[Interface], columns: PacketColumns) -> None:
+        """Spool packets; ``interfaces`` are those that ``columns.interface`` refers to."""
+        for interface in interfaces:
+            own = columns.times
+            if len(interfaces) > 1:
+                own = own[columns.interface == interface.index]
+            interface.packets += len(own)
+            interface.first_ts = min(interface.first_ts, int(own.min()))
+            interface.last_ts = max(interface.last_ts, int(own.max()))
+        self._settle()
+        self._pending = self._thread.submit(self._write, columns)
+
+    def _write(self, columns: PacketColumns) -> None:
+        blocks, sizes = enhanced_packets(columns)
+        self._spool.add(columns.times, columns.numbers, sizes, concatenated(blocks))
+
+    def _settle(self) -> None:
+        """Wait for the packets before. Raises what writing them raised."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
 
     def _times(self, batch: EventBatch) -> NDArray[np.uint64]:
         """Times of all events; those of metadata events without one are the capture's first real time."""
         times = batch.header("ts")
-        unreal = (times == 0) | (times == _UNSET)
+        unreal = (times == 0) | (times == UNSET)
         if self._earliest is None and not unreal.all():
             self._earliest = int(times[~unreal][0])
         return np.where(unreal, np.uint64(self._earliest or 0), times) if unreal.any() else times
 
-    def _payloads(
-        self, batch: EventBatch
-    ) -> Iterator[tuple[_Interface, NDArray[np.intp], pa.Array, NDArray[np.int64]]]:
-        """For each event source in the batch its interface, rows, packet data and original lengths."""
+    def _add_calls(self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None) -> None:
         shown = _shown_syscalls(batch)
         if len(shown):
-            interface = self._interface(SYSCALL_SOURCE, "system calls, as journal text")
-            data = self._journal_packets(batch, shown)
-            yield interface, shown, data, byte_lengths(data)
+            packets = self._journal.packets(batch, shown, times, wanted)
+            self._put_journal(self._interface(SYSCALL_SOURCE, "system calls, as journal text"), packets)
+
+    def _put_journal(self, interface: Interface, packets: JournalPackets) -> None:
+        import pyarrow.compute as pc
+
+        if not len(packets.times):
+            return
+        sizes = byte_lengths(packets.data)
+        data = packets.data
+        if int(sizes.max()) > MAX_PACKET:
+            data = pc.binary_slice(data, 0, MAX_PACKET)
+            self.result.shortened += int((sizes > MAX_PACKET).sum())
+        self._put(
+            [interface],
+            PacketColumns(
+                interface.index, packets.times, packets.numbers, packets.cpus, packets.processes, data, sizes
+            ),
+        )
+
+    def _add_plugin_events(
+        self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None
+    ) -> None:
         events = plugin_events(batch)
         for number in np.unique(events.ids).tolist():
             rows = events.rows[events.ids == number]
+            rows = rows if wanted is None else rows[wanted[rows]]
+            if not len(rows):
+                continue
             name = self._host.source_name(number)
             plugin = self._host.plugin_name(number)
             interface = self._interface(name, f"Falco plugin {number}" + (f" ({plugin})" if plugin else ""))
             data, original = self._plugin_packets(batch, rows, name)
-            yield interface, rows, data, original
+            nobody = np.full(len(rows), NO_PROCESS)
+            columns = PacketColumns(
+                interface.index,
+                times[rows],
+                batch.numbers(rows),
+                batch.header("cpu", rows),
+                nobody,
+                data,
+                original,
+            )
+            self._put([interface], columns)
 
-    def _interface(self, name: str, description: str) -> _Interface:
+    def _put_network(self, packets: list[NetworkPacket]) -> None:
+        """Spool rebuilt packets, on the interface of the container whose process made the call."""
+        import pyarrow as pa
+
+        calls = [packet.call for packet in packets]
+        by_name = {
+            place: self._interface(f"net:{place}", REBUILT, LinkType.SLL2)
+            for place in dict.fromkeys(call.place for call in calls)
+        }
+        for call in calls:
+            connection = self._sockets.connections[call.connection] if self._sockets is not None else None
+            if connection is not None and call.act is Act.RECEIVE and connection.server.port == DNS_PORT:
+                self._names.add_answer(call.data[:])
+        columns = PacketColumns(
+            np.array([by_name[call.place].index for call in calls], np.int64),
+            np.array([call.time for call in calls], np.uint64),
+            np.array([call.number for call in calls], np.uint64),
+            np.array([call.cpu for call in calls], np.uint16),
+            np.array([call.process for call in calls], np.int64),
+            pa.array([packet.data for packet in packets], pa.binary()),
+            np.array([packet.length for packet in packets], np.int64),
+            np.array([1 if packet.incoming else 2 for packet in packets], np.int64),
+        )
+        self._put(list(by_name.values()), columns)
+
+    def _interface(self, name: str, description: str, linktype: LinkType = LinkType.UPPER_PDU) -> Interface:
         if name not in self._interfaces:
-            self._interfaces[name] = _Interface(len(self._interfaces), name, description)
+            self._interfaces[name] = Interface(len(self._interfaces), name, description, linktype)
         return self._interfaces[name]
-
-    def _journal_packets(self, batch: EventBatch, rows: NDArray[np.intp]) -> pa.Array:
-        """System-call events as journal text, tags included."""
-        import pyarrow.compute as pc
-
-        head = encoded_tags([tag(UpperPduTag.DISSECTOR, b"systemd_journal")])
-        lines = self._journal.text(batch, rows)
-        text = pc.binary_slice(lines, 0, MAX_PACKET - _TAG_ROOM)
-        number = number_tags(UpperPduTag.ORIGINAL_FRAME, batch.numbers(rows).astype(np.uint32))
-        return pc.binary_join_element_wise(head, number, end_tags(len(rows)), text, b"")
 
     def _plugin_packets(
         self, batch: EventBatch, rows: NDArray[np.intp], source: str
@@ -194,12 +293,12 @@ class WiresharkExport:
 
         payloads = plugin_events(batch).payloads(rows).data
         sizes = byte_lengths(payloads)
-        payloads, kinds = _dissectable(payloads)
+        payloads, kinds = dissectable(payloads)
         large = np.flatnonzero(byte_lengths(payloads) > MAX_PACKET - _TAG_ROOM)
         if len(large):
-            payloads = _shortened(payloads, large)
+            payloads = shortened(payloads, large, MAX_PACKET - _TAG_ROOM)
             self.result.shortened += len(large)
-        constants = pa.array([constant_tags(kind, source) for kind in _DISSECTORS], pa.binary())
+        constants = pa.array([constant_tags(kind, source) for kind in DISSECTORS], pa.binary())
         info = self._catalog.resolve("evt.plugininfo").column(batch, rows).to_arrow()
         tags = [
             constants.take(pa.array(kinds)),
@@ -227,69 +326,6 @@ class WiresharkExport:
         return []
 
 
-#: Dissectors by what a payload is; their places are the codes `_dissectable` gives.
-_DISSECTORS = ("json", "data-text-lines", "data")
-
-
-def _dissectable(payloads: pa.Array) -> tuple[pa.Array, NDArray[np.int8]]:
-    """Payloads a dissector can read, and which one: JSON documents become valid UTF-8 where they were not."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        text = payloads.cast(pa.string())
-        is_text = np.ones(len(payloads), bool)
-    except pa.ArrowInvalid:
-        values = payloads.to_pylist()
-        is_text = np.array([_is_utf8(value) for value in values])
-        text = pa.array([value.decode("utf-8", "replace") for value in values], pa.string())
-    trimmed = pc.utf8_trim_whitespace(text)
-    starts = pc.or_(pc.starts_with(trimmed, "{"), pc.starts_with(trimmed, "["))
-    ends = pc.or_(pc.ends_with(trimmed, "}"), pc.ends_with(trimmed, "]"))
-    is_json = np.asarray(pc.and_(starts, ends).to_numpy(zero_copy_only=False))
-    kinds = np.where(is_json, 0, np.where(is_text, 1, 2)).astype(np.int8)
-    keep = pa.array(is_json | is_text)
-    return pc.if_else(keep, text.cast(pa.binary()), payloads.cast(pa.binary())), kinds
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _shortened(payloads: pa.Array, large: NDArray[np.intp]) -> pa.Array:
-    """Payloads none of which is too large for Wireshark; JSON objects stay valid."""
-    import pyarrow as pa
-
-    values = payloads.to_pylist()
-    for row in large.tolist():
-        values[row] = _shorten(values[row])
-    return pa.array(values, pa.binary())
-
-
-def _shorten(payload: bytes) -> bytes:
-    room = MAX_PACKET - _TAG_ROOM
-    try:
-        document = json.loads(payload)
-    except (ValueError, RecursionError):
-        return payload[:room]
-    if not isinstance(document, dict):
-        return payload[:room]
-    dropped: list[str] = []
-    by_size = sorted(document, key=lambda key: len(json.dumps(document[key])), reverse=True)
-    text = payload
-    for key in by_size:
-        del document[key]
-        dropped.append(key[:64])
-        text = json.dumps({**document, "_scap_truncated": dropped}, separators=(",", ":")).encode()
-        if len(text) <= room:
-            return text
-    return text[:room]
-
-
 def _address_tag(value: bytes | None) -> bytes:
     try:
         address = ipaddress.ip_address((value or b"").decode("ascii"))
@@ -299,50 +335,11 @@ def _address_tag(value: bytes | None) -> bytes:
     return encoded_tags([tag(code, address.packed)])
 
 
-def _section_header(name: str, section: Section | None) -> bytes:
-    comment = f"Exported from {name}. Not lossless: keep the capture."
-    hostname = _hostname(section)
-    given = [
-        option(SectionOption.COMMENT, comment.encode()),
-        *([option(SectionOption.HARDWARE, hostname.encode())] if hostname else []),
-        option(SectionOption.APPLICATION, f"scaptools {__version__}".encode()),
-        option(SectionOption.END),
-    ]
-    return build_pcapng_block(PcapngBlock.SHB, {"minor": MINOR_VERSION, "options": given, "rest": b""})
-
-
-def _hostname(section: Section | None) -> str:
-    for block in section.of_kind(BlockKind.MACHINE) if section is not None else ():
-        try:
-            return bytes(block.parse().hostname).split(b"\0")[0].decode("utf-8", "replace")
-        except CorruptedError:
-            continue
-    return ""
-
-
-def _interface_block(interface: _Interface) -> bytes:
-    given = [
-        option(InterfaceOption.NAME, interface.name.encode()),
-        option(InterfaceOption.DESCRIPTION, interface.description.encode()),
-        option(InterfaceOption.TSRESOL, bytes([NANOSECONDS])),
-        option(InterfaceOption.END),
-    ]
-    return build_pcapng_block(PcapngBlock.IDB, {"linktype": LinkType.UPPER_PDU, "options": given, "rest": b""})
-
-
-def _statistics_block(interface: _Interface) -> bytes:
-    def stamp(ts: int) -> bytes:
-        return b"".join(half.to_bytes(4, "little") for half in split_timestamp(ts))
-
-    high, low = split_timestamp(interface.last_ts)
-    given = [
-        option(StatisticsOption.START, stamp(interface.first_ts)),
-        option(StatisticsOption.END_TIME, stamp(interface.last_ts)),
-        option(StatisticsOption.RECEIVED, interface.packets.to_bytes(8, "little")),
-        option(StatisticsOption.END),
-    ]
-    body = {"interface": interface.index, "ts_high": high, "ts_low": low, "options": given, "rest": b""}
-    return build_pcapng_block(PcapngBlock.ISB, body)
+def _packed(address: str | None) -> bytes:
+    try:
+        return ipaddress.ip_address(address or "").packed
+    except ValueError:
+        return b""
 
 
 #: Event types that say nothing about what programs do; they would only fill the packet list.

@@ -1,70 +1,115 @@
-"""The catalog: every field there is, the core's and the plugins', as filters and formats look them up."""
+"""The catalog: every field there is, the core's and the plugins', as filters and formats look them up.
+
+The modules that declare fields are imported when a name of their class is looked up.
+"""
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scap_formats.table import event_table, syscall_table
 from scaptools.errors import UnknownFieldError
-from scaptools.fields.container import CONTAINER_FIELDS
-from scaptools.fields.evt import evt_fields
-from scaptools.fields.evt_state import EVT_STATE_FIELDS, StateContext
-from scaptools.fields.fd import FD_FIELDS
-from scaptools.fields.fspath import FSPATH_FIELDS
-from scaptools.fields.group import GROUP_FIELDS
-from scaptools.fields.plugin import event_plugin_fields, extractor_fields
-from scaptools.fields.proc import PROC_FIELDS
+from scaptools.fields.paramtext.style import DEFAULT_STYLE
 from scaptools.fields.registry import FieldRegistry
-from scaptools.fields.thread import THREAD_FIELDS
-from scaptools.fields.user import USER_FIELDS
-from scaptools.plugins.host import PluginHost, default_host
 
 if TYPE_CHECKING:
-    from scaptools.fields.model import BoundField
+    from collections.abc import Iterable, Mapping
 
-#: Every field that belongs to no plugin.
-CORE_FIELDS = (
-    *evt_fields(context=StateContext()),
-    *EVT_STATE_FIELDS,
-    *PROC_FIELDS,
-    *THREAD_FIELDS,
-    *FD_FIELDS,
-    *FSPATH_FIELDS,
-    *USER_FIELDS,
-    *GROUP_FIELDS,
-    *CONTAINER_FIELDS,
-)
+    from scaptools.fields.model import BoundField, Field
+    from scaptools.fields.paramtext.style import TextStyle
+    from scaptools.plugins.host import PluginHost
+
+#: Where the fields of a class are declared, by what their names begin with. Fields of ``evt`` are made in a style.
+_DECLARATIONS: Mapping[str, tuple[str, str]] = {
+    "proc": ("scaptools.fields.proc", "PROC_FIELDS"),
+    "thread": ("scaptools.fields.thread", "THREAD_FIELDS"),
+    "fd": ("scaptools.fields.fd", "FD_FIELDS"),
+    "fdlist": ("scaptools.fields.fdlist", "FDLIST_FIELDS"),
+    "fs": ("scaptools.fields.fspath", "FSPATH_FIELDS"),
+    "user": ("scaptools.fields.user", "USER_FIELDS"),
+    "group": ("scaptools.fields.group", "GROUP_FIELDS"),
+    "container": ("scaptools.fields.container", "CONTAINER_FIELDS"),
+    "k8s": ("scaptools.fields.orchestration", "ORCHESTRATION_FIELDS"),
+}
+_EVENTS = "evt"
+#: Classes that are declared where another one is.
+_DECLARED_WITH = {"syscall": _EVENTS, "mesos": "k8s"}
 #: Fields whose constants must be names of events or system calls.
 _EVENT_NAME_FIELDS = frozenset({"evt.type"})
+_CLASS = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 class Catalog:
-    """Fields by name. Plugins are loaded only when a name is not the core's, or somebody asks for all fields."""
+    """Fields by name. Plugins are loaded only when a name is not the core's, or somebody asks for all fields.
 
-    def __init__(self, plugins: PluginHost | None = None) -> None:
+    ``style`` is how the fields that are text show parameters and times.
+    """
+
+    def __init__(self, plugins: PluginHost | None = None, style: TextStyle = DEFAULT_STYLE) -> None:
         self._given = plugins
-        self._core = FieldRegistry(CORE_FIELDS)
-        for declaration in event_plugin_fields(lambda: self.plugins):
-            self._core.add(declaration)
+        self.style = style
+        self._core = FieldRegistry()
+        self._loaded: set[str] = set()
 
     @cached_property
     def plugins(self) -> PluginHost:
         """The plugins in use: those given, else every installed one."""
+        from scaptools.plugins.host import default_host
+
         return default_host() if self._given is None else self._given
 
     @cached_property
     def registry(self) -> FieldRegistry:
         """All fields. Raises PluginError where two plugins declare a field of the same name."""
+        from scaptools.fields.plugin import extractor_fields
+
+        for class_ in (_EVENTS, *_DECLARATIONS):
+            self._load(class_)
         registry = FieldRegistry(self._core)
         for declaration in extractor_fields(self.plugins):
             registry.add(declaration)
         return registry
 
+    def _class(self, text: str, position: int = 0) -> FieldRegistry:
+        """The core's fields, those of the class a text names among them."""
+        found = _CLASS.match(text, position)
+        if found is not None:
+            self._load(found[0])
+        return self._core
+
+    def _load(self, class_: str) -> None:
+        class_ = _DECLARED_WITH.get(class_, class_)
+        if class_ in self._loaded:
+            return
+        self._loaded.add(class_)
+        for declaration in self._declared(class_):
+            self._core.add(declaration)
+
+    def _declared(self, class_: str) -> Iterable[Field]:
+        if class_ == _EVENTS:
+            return self._event_fields()
+        place = _DECLARATIONS.get(class_)
+        if place is None:
+            return ()
+        declared: Iterable[Field] = getattr(import_module(place[0]), place[1])
+        return declared
+
+    def _event_fields(self) -> Iterable[Field]:
+        from scaptools.fields.evt import evt_fields
+        from scaptools.fields.evt_state import EVT_STATE_FIELDS
+        from scaptools.fields.plugin import event_plugin_fields
+        from scaptools.fields.statecontext import StateContext
+
+        fields = evt_fields(self.style, StateContext())
+        return (*fields, *EVT_STATE_FIELDS, *event_plugin_fields(lambda: self.plugins))
+
     def resolve(self, name: str, argument: str | None = None) -> BoundField:
         """Bind a field to its argument. Raises UnknownFieldError, and FormatError where the argument does not fit."""
         try:
-            return self._core.resolve(name, argument)
+            return self._class(name).resolve(name, argument)
         except UnknownFieldError:
             return self.registry.resolve(name, argument)
 
@@ -77,11 +122,11 @@ class Catalog:
 
     def knows(self, name: str) -> bool:
         """Whether there is a field of this name, arguments left aside."""
-        return name in self._core or name in self.registry
+        return name in self._class(name) or name in self.registry
 
     def match(self, text: str, position: int) -> tuple[BoundField, int] | None:
         """The longest field at a place of a text, and where it ends; None where there is none."""
-        return self._core.match(text, position) or self.registry.match(text, position)
+        return self._class(text, position).match(text, position) or self.registry.match(text, position)
 
     def known_value(self, handle: Any, text: str) -> str | None:
         """What is wrong with comparing a field with a constant, None where nothing is."""

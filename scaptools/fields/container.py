@@ -109,7 +109,8 @@ def _mount(matched: str, value: Callable[[Mount], str]) -> Extract:
     return extract
 
 
-def _label(batch: EventBatch, rows: Rows, name: str) -> Column:
+def label_column(batch: EventBatch, rows: Rows, name: str) -> Column:
+    """One label of each event's container."""
     return _text(lambda container: dict(container.labels).get(name))(batch, rows, None)
 
 
@@ -205,7 +206,7 @@ CONTAINER_FIELDS = (
     _field(
         "container.label",
         "One label of the container.",
-        _label,
+        label_column,
         FieldArgument(_parse_label, required=True, form="[NAME]"),
     ),
     _field("container.labels", "All labels of the container, as key:value with commas.", _text(_labels)),

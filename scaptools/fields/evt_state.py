@@ -1,4 +1,4 @@
-"""The evt.* fields that need state, and the context in which parameters become text."""
+"""The evt.* fields that need state."""
 
 from __future__ import annotations
 
@@ -12,105 +12,17 @@ from scap_formats.types import EventFlag, ParamType, PrintFormat
 from scaptools.columns import Coded, Column, Numbers, Rows, Texts
 from scaptools.errors import FormatError
 from scaptools.fields.model import Cost, Field, FieldArgument
-from scaptools.state import names
-from scaptools.state.engine import COUNTERS, FDS, PAIRING, state_of
-from scaptools.state.fdnames import EventNames
-from scaptools.state.pathcalls import PathArgument, path_arguments
+from scaptools.state.attached import state_of
 from scaptools.state.timeline import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from scaptools.capture.batch import EventBatch
     from scaptools.columns import Mask
     from scaptools.fields.model import Extract
     from scaptools.state.batchstate import BatchState
-
-
-class StateContext:
-    """Resolves what parameters name by the state attached to a batch; see `names` for what is asked how."""
-
-    def fd_text(self, batch: EventBatch, rows: NDArray[np.intp], fds: NDArray[np.int64]) -> Coded:
-        """Descriptors as ``<T>name``."""
-        return names.fd_texts(state_of(batch), rows, fds)
-
-    def fd_character(self, batch: EventBatch, rows: NDArray[np.intp], fds: NDArray[np.int64]) -> Coded:
-        """The letter of each descriptor's type."""
-        return names.fd_characters(state_of(batch), rows, fds)
-
-    def thread_name(self, batch: EventBatch, rows: NDArray[np.intp], tids: NDArray[np.int64]) -> Coded:
-        """The names of threads."""
-        return names.thread_names(state_of(batch), rows, tids)
-
-    def user_name(self, batch: EventBatch, rows: NDArray[np.intp], uids: NDArray[np.uint32]) -> Coded:
-        """The names of users."""
-        return names.user_names(state_of(batch), rows, uids.astype(np.int64))
-
-    def group_name(self, batch: EventBatch, rows: NDArray[np.intp], gids: NDArray[np.uint32]) -> Coded:
-        """The names of groups."""
-        return names.group_names(state_of(batch), rows, gids.astype(np.int64))
-
-    def absolute_path(
-        self, batch: EventBatch, rows: NDArray[np.intp], paths: Texts, dirfds: NDArray[np.int64] | None
-    ) -> Texts:
-        """Relative paths made absolute."""
-        return names.resolve_paths(state_of(batch), rows, paths, dirfds)
-
-    def fd_types(self, batch: EventBatch, rows: NDArray[np.intp]) -> Numbers:
-        """The type of the descriptor each event works on."""
-        return names.event_fd_types(state_of(batch), rows)
-
-
-#: What needs more of the state than its threads, by the start of a field's name; longer starts count first.
-_NEEDS: Mapping[str, frozenset[str]] = {
-    "fd": frozenset({FDS}),
-    "fs.": frozenset({FDS}),
-    "evt.": frozenset({FDS}),
-    "evt.latency": frozenset({PAIRING}),
-    "evt.wait_latency": frozenset({PAIRING}),
-    "proc.cwd": frozenset({FDS}),
-    "proc.exepath": frozenset({FDS}),
-    "proc.aexepath": frozenset({FDS}),
-    "proc.pexepath": frozenset({FDS}),
-    "proc.std": frozenset({FDS}),
-    "proc.fd": frozenset({FDS}),
-    "proc.vm": frozenset({COUNTERS}),
-    "thread.vm": frozenset({COUNTERS}),
-    "thread.pf": frozenset({COUNTERS}),
-    "thread.exectime": frozenset({COUNTERS}),
-    "thread.totexectime": frozenset({COUNTERS}),
-    "thread.cpu": frozenset({COUNTERS}),
-}
-#: Classes of fields that read threads; of all others only what `_NEEDS` names reads any state.
-_STATE_CLASSES = ("proc.", "thread.", "user.", "group.", "container.", "fd", "fs.")
-#: Fields of the event that read no state.
-_STATELESS_EVENTS = frozenset(
-    """
-    evt.num evt.time evt.time.s evt.time.iso8601 evt.datetime evt.datetime.s evt.rawtime evt.rawtime.s evt.rawtime.ns
-    evt.reltime evt.reltime.s evt.reltime.ns evt.deltatime evt.deltatime.s evt.deltatime.ns evt.outputtime evt.dir
-    evt.type evt.type.is evt.cpu evt.failed evt.count evt.count.exit evt.count.error evt.count.error.memory evt.around
-    evt.is_io evt.is_io_read evt.is_io_write evt.io_dir evt.is_wait evt.is_async evt.asynctype evt.source evt.hostname
-    evt.is_open_read evt.is_open_write evt.is_open_exec evt.is_open_create evt.pluginname evt.plugininfo evt.rawarg
-    evt.res evt.rawres evt.buffer
-    """.split()  # noqa: SIM905 - as a list it would be a page long
-)
-
-
-def needs_of(field_names: Iterable[str]) -> frozenset[str] | None:
-    """What of the state must be tracked so that these fields can be asked; None where no state is needed at all.
-
-    Names may have arguments behind them.
-    """
-    needs: set[str] | None = None
-    for name in field_names:
-        bare = name.partition("[")[0]
-        if bare in _STATELESS_EVENTS or not bare.startswith((*_STATE_CLASSES, "evt.")):
-            continue
-        prefix = max((start for start in _NEEDS if bare.startswith(start)), key=len, default="")
-        needs = (needs or set()) | _NEEDS.get(prefix, frozenset())
-    return None if needs is None else frozenset(needs)
+    from scaptools.state.pathcalls import PathArgument
 
 
 _PROCINFO = 234
@@ -198,15 +110,21 @@ _SYSLOG = "/dev/log"
 def _is_syslog(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
     import pyarrow.compute as pc
 
+    from scaptools.state.fdnames import EventNames
+    from scaptools.state.names import event_fd_types
+
     state = state_of(batch)
     event_names: EventNames = state.memo("event names", lambda: EventNames(state))
     matches = pc.fill_null(pc.match_substring(event_names.names, _SYSLOG), fill_value=False)
     table = np.append(matches.to_numpy(zero_copy_only=False), False)
     writes = _flagged(EventFlag.WRITES_TO_FD)[batch.header("type", rows)]
-    return Numbers(writes & table[event_names.codes[rows]])
+    attached = event_fd_types(state, state.index(rows)).validity()
+    return Numbers(writes & attached & table[event_names.codes[rows]])
 
 
 def _absolute_path(batch: EventBatch, rows: Rows, which: str | None) -> Column:
+    from scaptools.state.pathcalls import path_arguments
+
     state = state_of(batch)
     return resolved_arguments(state, rows, path_arguments("abspath", which or "src"), unknown=b"<UNKNOWN>/")
 

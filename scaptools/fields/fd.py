@@ -313,10 +313,11 @@ def _per_name(state: BatchState, codes: Ints, key: str, of: Callable[[bytes], by
 
 
 def _name_types(state: BatchState, rows: Rows) -> tuple[Ints, Ints]:
-    """The codes of names of events, and the types of their descriptors, `ABSENT` where there is none."""
+    """The codes of events' names, a known descriptor's being its own, and the types of descriptors or `ABSENT`."""
     names, types = _event_names(state), state.descriptors.types
     values = state.descriptors.of_events(rows).values
-    return names.codes[rows], np.where(values != ABSENT, types[values], ABSENT) if len(types) else values
+    codes = np.where(values != ABSENT, values, names.codes[rows])
+    return codes, np.where(values != ABSENT, types[values], ABSENT) if len(types) else values
 
 
 def _directory(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
@@ -534,7 +535,6 @@ FD_FIELDS = (
         ParamType.IPADDR,
         "Either address of a connection.",
         _both(_both_addresses, numeric=False),
-        is_list=True,
         flags=_FILTER_ONLY,
         comparison="either_end",
     ),
@@ -544,7 +544,6 @@ FD_FIELDS = (
         ParamType.PORT,
         "Either port of a connection.",
         _both(_both_ports, numeric=True),
-        is_list=True,
         format=PrintFormat.DEC,
         flags=_FILTER_ONLY,
         comparison="either_end",
@@ -555,7 +554,6 @@ FD_FIELDS = (
         ParamType.PORT,
         "Either port of a connection, also by the name of its service.",
         _both(_both_ports, numeric=True),
-        is_list=True,
         flags=_FILTER_ONLY,
         comparison="either_end",
     ),
@@ -565,7 +563,6 @@ FD_FIELDS = (
         ParamType.IPNET,
         "The network of either address of a connection.",
         _both(_both_addresses, numeric=False),
-        is_list=True,
         flags=_FILTER_ONLY,
         comparison="either_end",
     ),

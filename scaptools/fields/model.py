@@ -47,7 +47,9 @@ class Field:
 
     ``flags`` are upstream's (``FILTER_ONLY``, ``NO_TRANSFORMER``, ``NO_RHS``, ``DEPRECATED``, ...). ``argument_type``
     overrides type and print format where they depend on the argument. ``comparison`` names a rule of comparison of
-    its own. ``source`` is the event source or plugin the field belongs to, for listings.
+    its own. ``memory`` makes what one use of the field remembers from batch to batch, and is given to ``extract`` as
+    the argument; the same rows then need not give the same column again. ``source`` is the event source or plugin the
+    field belongs to, for listings.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Field:
     flags: frozenset[str] = field(default_factory=frozenset)
     cost: Cost = Cost.HEADER
     comparison: str | None = None
+    memory: Callable[[], Any] | None = None
     source: str = "syscall"
 
 

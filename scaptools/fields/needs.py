@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from scaptools.fields.evt_state import needs_of
-from scaptools.state.engine import with_state as tracked
+from scaptools.state.needs import ALL_NEEDS, COUNTERS, FDS, PAIRING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from scaptools.capture.batch import EventBatch
+
+__all__ = ["ALL_NEEDS", "FieldInUse", "needs_of", "needs_of_names", "with_state"]
 
 
 class FieldInUse(Protocol):
@@ -21,7 +22,65 @@ class FieldInUse(Protocol):
         """The field as it is written."""
 
 
-def with_state(batches: Iterable[EventBatch], fields: Sequence[FieldInUse]) -> Iterator[EventBatch]:
-    """The batches, with state attached where one of the fields needs it."""
-    needs = needs_of(used.name for used in fields)
-    return iter(batches) if needs is None else tracked(batches, needs)
+#: What needs more of the state than its threads, by the start of a field's name; longer starts count first.
+_NEEDS: Mapping[str, frozenset[str]] = {
+    "fd": frozenset({FDS}),
+    "fs.": frozenset({FDS}),
+    "evt.": frozenset({FDS}),
+    "evt.latency": frozenset({PAIRING}),
+    "evt.wait_latency": frozenset({PAIRING}),
+    "proc.cwd": frozenset({FDS}),
+    "proc.exepath": frozenset({FDS}),
+    "proc.aexepath": frozenset({FDS}),
+    "proc.pexepath": frozenset({FDS}),
+    "proc.std": frozenset({FDS}),
+    "proc.fd": frozenset({FDS}),
+    "proc.vm": frozenset({COUNTERS}),
+    "thread.vm": frozenset({COUNTERS}),
+    "thread.pf": frozenset({COUNTERS}),
+    "thread.exectime": frozenset({COUNTERS}),
+    "thread.totexectime": frozenset({COUNTERS}),
+    "thread.cpu": frozenset({COUNTERS}),
+}
+#: Classes of fields that read threads; of all others only what `_NEEDS` names reads any state.
+_STATE_CLASSES = ("proc.", "thread.", "user.", "group.", "container.", "k8s.", "fd", "fs.")
+#: Fields of the event that read no state.
+_STATELESS_EVENTS = frozenset(
+    """
+    evt.num evt.time evt.time.s evt.time.iso8601 evt.datetime evt.datetime.s evt.rawtime evt.rawtime.s evt.rawtime.ns
+    evt.reltime evt.reltime.s evt.reltime.ns evt.deltatime evt.deltatime.s evt.deltatime.ns evt.outputtime evt.dir
+    evt.type evt.type.is evt.cpu evt.failed evt.count evt.count.exit evt.count.error evt.count.error.memory evt.around
+    evt.is_io evt.is_io_read evt.is_io_write evt.io_dir evt.is_wait evt.is_async evt.asynctype evt.source evt.hostname
+    evt.is_open_read evt.is_open_write evt.is_open_exec evt.is_open_create evt.pluginname evt.plugininfo evt.rawarg
+    evt.res evt.rawres evt.buffer
+    """.split()  # noqa: SIM905 - as a list it would be a page long
+)
+
+
+def needs_of_names(field_names: Iterable[str]) -> frozenset[str] | None:
+    """What of the state must be tracked so that these fields can be asked; None where no state is needed at all.
+
+    Names may have arguments behind them.
+    """
+    needs: set[str] | None = None
+    for name in field_names:
+        bare = name.partition("[")[0]
+        if bare in _STATELESS_EVENTS or not bare.startswith((*_STATE_CLASSES, "evt.")):
+            continue
+        prefix = max((start for start in _NEEDS if bare.startswith(start)), key=len, default="")
+        needs = (needs or set()) | _NEEDS.get(prefix, frozenset())
+    return None if needs is None else frozenset(needs)
+
+
+def needs_of(fields: Iterable[FieldInUse]) -> frozenset[str] | None:
+    """What state has to be kept for some fields, None where they read none."""
+    return needs_of_names(used.name for used in fields)
+
+
+def with_state(batches: Iterable[EventBatch], needs: frozenset[str] | None) -> Iterator[EventBatch]:
+    """The batches, with state attached where there is a need."""
+    if needs is None:
+        return iter(batches)
+    from scaptools.state.engine import with_state as tracked
+
+    return tracked(batches, needs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scap_formats.types import ParamType, PrintFormat
-from scaptools.columns import ALL_ROWS, Coded, Column, Rows, Texts, coded_texts, scatter
+from scaptools.columns import ALL_ROWS, Coded, Column, Rows, Texts, coded_texts, concat, scatter
 from scaptools.errors import FormatError
 from scaptools.fields.model import Cost, Field, FieldArgument
 from scaptools.plugins.contract import ArgumentRule, ExtractorPlugin, PluginField
@@ -128,12 +128,14 @@ def event_plugin_fields(hosted: Callable[[], PluginHost]) -> Iterator[Field]:
         wanted = np.arange(len(batch))[rows]
         hits = np.flatnonzero(np.isin(wanted, events.rows))
         ids = events.ids[np.searchsorted(events.rows, wanted[hits])]
-        payloads = events.payloads(wanted[hits]).data.to_pylist()
-        texts = []
-        for number, payload in zip(ids.tolist(), payloads, strict=True):
+        texts: list[Column] = []
+        places = [hits[:0]]
+        for number in np.unique(ids).tolist():
             plugin = hosted().source(number)
-            texts.append(None if plugin is None else plugin.event_text(payload).encode())
-        return scatter(Texts.of(texts), hits, len(wanted))
+            if plugin is not None:
+                places.append(hits[ids == number])
+                texts.append(plugin.event_texts(events.payloads(wanted[places[-1]])))
+        return scatter(concat(texts or [Texts.of([])]), np.concatenate(places), len(wanted))
 
     text = ParamType.CHARBUF
     yield Field("evt.source", text, "Name of the event source: syscall, or that of the event's plugin.", source)

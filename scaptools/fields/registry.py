@@ -102,6 +102,8 @@ def _bind(declaration: Field, argument: str | None, written: str) -> BoundField:
     if argument is None and rule is not None and rule.required:
         raise FormatError(f"field {declaration.name} needs an argument", hint=f"write {declaration.name}{rule.form}")
     parsed = rule.parse(argument) if rule is not None and argument is not None else None
+    if declaration.memory is not None:
+        parsed = declaration.memory()
     type_, format_ = declaration.type, declaration.format
     if declaration.argument_type is not None:
         type_, format_ = declaration.argument_type(parsed)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scaptools.output.template import DisplayField, Template
 
 #: Fields upstream's older generation prints without bytes outside printable ASCII.
-_PRINTABLE_FIELDS = frozenset({"fd.name", "fd.directory", "fd.filename"})
+_PRINTABLE_FIELDS = frozenset({"fd.name", "fd.directory", "fd.filename", "fd.containername", "fd.containerdirectory"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from scaptools.capture.batch import EventBatch
     from scaptools.columns import Rows
-    from scaptools.output.lines import LineRenderer
-    from scaptools.output.renderer import Gathered
+    from scaptools.output.renderer import ColumnRenderer, Gathered
 
 #: Events of mixed batches printed at a time.
 _PORTION_ROWS = 1 << 17
@@ -38,8 +37,8 @@ class MixedEvents:
 class SourceLines:
     """Prints plugin events by one template, all others by another; both have to keep lines with missing values."""
 
-    others: LineRenderer
-    plugins: LineRenderer
+    others: ColumnRenderer
+    plugins: ColumnRenderer
 
     def gather(self, batch: EventBatch, rows: Rows) -> list[MixedEvents]:
         """The columns of the given events in portions, of one kind of event only where there is no other."""

@@ -42,6 +42,8 @@ PRESETS: Mapping[str, str] = MappingProxyType(
         "m": _line(f"%mesos.task.name (%container.id) {_CONTAINED_PROCESS}"),
     }
 )
+#: Longer words for those letters.
+PRESET_WORDS: Mapping[str, str] = MappingProxyType({"container": "c", "kubernetes": "k", "mesos": "m"})
 #: The default on a terminal, in colours.
 COLOR_FORMAT = _line(
     "\x1b[01;32m%proc.name\x1b[00m (\x1b[01;36m%proc.pid\x1b[00m.%thread.tid)", "\x1b[01;34m%evt.type\x1b[00m"

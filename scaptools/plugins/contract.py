@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, overload
 
+from scaptools.columns import Texts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -192,6 +194,10 @@ class SourcePlugin(Plugin):
     def event_text(self, payload: bytes) -> str:
         """A line that describes one event to people (``evt.plugininfo``)."""
         return payload.decode("utf-8", "replace")
+
+    def event_texts(self, payloads: Payloads) -> Texts:
+        """The `event_text` of many events of this source, as bytes, none missing."""
+        return Texts.of([self.event_text(payload).encode("utf-8", "replace") for payload in payloads.data.to_pylist()])
 
 
 class ExtractorPlugin(Plugin):

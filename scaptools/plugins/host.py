@@ -33,7 +33,9 @@ class PluginHost:
         """Take a plugin in. Raises PluginError where its name or id is taken."""
         for other in self.plugins:
             if other.info.name == plugin.info.name:
-                raise PluginError("is loaded already", plugin=plugin.info.name)
+                raise PluginError(
+                    f"has the name of another: {_origin(other)} and {_origin(plugin)}", plugin=plugin.info.name
+                )
             if plugin.info.id and other.info.id == plugin.info.id:
                 raise PluginError(f"has the id {plugin.info.id} of plugin {other.info.name}", plugin=plugin.info.name)
         if isinstance(plugin, ExtractorPlugin):
@@ -47,7 +49,7 @@ class PluginHost:
     def source(self, plugin_id: int) -> SourcePlugin | None:
         """The source plugin whose events carry an id, None where it is not in use."""
         for plugin in self.plugins:
-            if isinstance(plugin, SourcePlugin) and plugin.info.id == plugin_id:
+            if plugin_id and isinstance(plugin, SourcePlugin) and plugin.info.id == plugin_id:
                 return plugin
         return None
 
@@ -72,6 +74,11 @@ class PluginHost:
         if extractor.extract_sources:
             return self.source_name(plugin_id) in extractor.extract_sources
         return not extractor.info.id or extractor.info.id == plugin_id
+
+
+def _origin(plugin: Plugin) -> str:
+    """Where a plugin comes from: the library's path, or its class."""
+    return str(getattr(plugin, "path", f"{type(plugin).__module__}.{type(plugin).__qualname__}"))
 
 
 @cache

@@ -35,7 +35,7 @@ from scaptools.rules.library import find_rules
 from scaptools.rules.ruleset import load_rules
 from scaptools.rules.run import alerts_of
 from scaptools.rules.selection import Selection
-from scaptools.rules.settings import boolean, read_settings, typed
+from scaptools.rules.settings import Text, boolean, read_settings, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -239,7 +239,7 @@ def _expected(entry: Any, fail: Any) -> list[ExpectedAlert]:
     if unknown:
         raise fail(f"unknown key {unknown[0]!r} of an expected alert")
     fields = entry.get("fields") or {}
-    count = typed(entry.get("count") or "1")
+    count = typed(entry.get("count") or Text("1"))
     if not isinstance(fields, dict) or not isinstance(count, int) or not 1 <= count <= _MAX_COUNT:
         raise fail("fields of an expected alert are a mapping, and count is a number of at least 1")
     output, priority = entry.get("output"), entry.get("priority")

@@ -16,7 +16,7 @@ from scap_formats.table import event_table
 from scap_formats.types import Direction
 from scaptools.capture.conversion import convert_batches
 from scaptools.fields.model import BoundField
-from scaptools.fields.needs import with_state
+from scaptools.fields.needs import needs_of, with_state
 from scaptools.filter.check import shared_texts
 from scaptools.filter.plan import Disjunction, Frame
 
@@ -123,7 +123,7 @@ class RuleEngine:
     def prepared(self, batches: Iterable[EventBatch]) -> Iterator[EventBatch]:
         """The batches of a capture as rules see them, with the state their fields need."""
         seen: Iterable[EventBatch] = batches if self.raw_events else convert_batches(batches)
-        return with_state(seen, self.fields())
+        return with_state(seen, needs_of(self.fields()))
 
     def matches(self, batch: EventBatch) -> Matches:
         """The rules the events of a batch set off; events kept only for the state set off none."""

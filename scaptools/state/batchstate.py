@@ -14,7 +14,7 @@ import numpy as np
 from scaptools.columns import ALL_ROWS, Coded, Numbers, Texts
 from scaptools.state.counters import BatchCounters
 from scaptools.state.runtimes import SWITCHES, RunTimes
-from scaptools.state.timeline import ABSENT, Timeline
+from scaptools.state.timeline import ABSENT, Timeline, as_int64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -126,7 +126,7 @@ class BatchState:
 
     def numbers(self, of: Callable[[Thread], int]) -> Ints:
         """A number of every version, shape ``(v,)``."""
-        return self.memo(("numbers", of), lambda: np.array([of(thread) for thread in self.versions], np.int64))
+        return self.memo(("numbers", of), lambda: as_int64([of(thread) for thread in self.versions]))
 
     def flags(self, of: Callable[[Thread], bool]) -> NDArray[np.bool_]:
         """A truth of every version, shape ``(v,)``."""

@@ -39,7 +39,7 @@ class Calls:
         self.pairing = pairing
         self.entries = entries
         self._carried = pairing.carried
-        refs = self._same_incarnation(pairing.enters)
+        refs = pairing.enters_within(entries)
         self._sorted_enters = refs
         types = self.batch.header("type")
         size = len(self.batch)
@@ -57,16 +57,6 @@ class Calls:
         self.usable: Mask = np.zeros(size, bool)
         self.usable[pairing.order] = matched & pairing.intact
         self._shared: dict[Any, Any] = {}
-
-    def _same_incarnation(self, refs: Ints) -> Ints:
-        entries, pairing = self.entries, self.pairing
-        local = refs >= 0
-        entry_of_enter = np.full(len(refs), ABSENT)
-        entry_of_enter[local] = entries[pairing.places(refs[local])]
-        older = refs < NONE
-        if len(self._carried):
-            entry_of_enter[older] = self._carried.entries[-2 - refs[older]]
-        return np.where((entry_of_enter == entries) & (entries != ABSENT), refs, NONE)
 
     # Latency ------------------------------------------------------------------------------------------------------
 
@@ -130,6 +120,12 @@ class Calls:
         if key not in self._shared:
             self._shared[key] = self._numbers(exit_type, exit_index, enter_index, latest=latest)
         return self._shared[key]  # type: ignore[no-any-return]
+
+    def asked_numbers(self, exit_type: int, exit_index: int | None, enter_index: int | None) -> Numbers:
+        """A number for every exit event of a type as the call was given it: the enter event counts first."""
+        asked = self.numbers(exit_type, None, enter_index)
+        told = self.numbers(exit_type, exit_index, None)
+        return Numbers(np.where(asked.validity(), asked.values, told.values), asked.validity() | told.validity())
 
     def _numbers(self, exit_type: int, exit_index: int | None, enter_index: int | None, *, latest: bool) -> Numbers:
         rows = self.batch.rows_of_type(exit_type)

@@ -142,7 +142,7 @@ def parse_container(document: bytes) -> Container | None:
         parsed = json.loads(document.rstrip(b"\0"))
         given = parsed["container"]
         identity = str(given["id"]).encode()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     kind = TYPE_NAMES.get(_number(given.get("type")))
     return Container(

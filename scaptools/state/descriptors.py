@@ -39,7 +39,12 @@ TYPE_TEXTS: dict[int, tuple[str, str]] = {
     DescriptorType.MEMFD: ("m", "memfd"),
     DescriptorType.PIDFD: ("P", "pidfd"),
 }
-L4_NAMES = {L4Protocol.TCP: "tcp", L4Protocol.UDP: "udp", L4Protocol.ICMP: "icmp", L4Protocol.RAW: "raw"}
+L4_NAMES: dict[int, str] = {
+    L4Protocol.TCP: "tcp",
+    L4Protocol.UDP: "udp",
+    L4Protocol.ICMP: "icmp",
+    L4Protocol.RAW: "raw",
+}
 CONNECTIONS = (DescriptorType.IPV4_SOCKET, DescriptorType.IPV6_SOCKET)
 SERVERS = (DescriptorType.IPV4_SERVER_SOCKET, DescriptorType.IPV6_SERVER_SOCKET)
 _IP_TYPES = frozenset({*CONNECTIONS, *SERVERS})
@@ -107,7 +112,7 @@ def transport(descriptor: Descriptor) -> str | None:
     """The transport of an IP socket: known once its role is, and always of a raw socket."""
     if descriptor.type not in _IP_TYPES or (descriptor.role == Role.NONE and descriptor.l4 != L4Protocol.RAW):
         return None
-    return L4_NAMES.get(L4Protocol(descriptor.l4))
+    return L4_NAMES.get(descriptor.l4)
 
 
 @lru_cache(1 << 12)

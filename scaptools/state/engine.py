@@ -6,10 +6,12 @@ depends on what will be asked, so the engine is told beforehand.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from scaptools.state.attached import attach, state_of
 from scaptools.state.batchstate import BatchState
 from scaptools.state.calls import Calls
 from scaptools.state.counters import KeptCounters
@@ -18,6 +20,7 @@ from scaptools.state.happenings import awaited_enters, find_happenings, subjects
 from scaptools.state.initial import listed_state
 from scaptools.state.lifecycle import Lifecycle, Population
 from scaptools.state.listedfds import listed_tables
+from scaptools.state.needs import ALL_NEEDS, COUNTERS, FDS, PAIRING
 from scaptools.state.pairing import OpenEnters, Pairing, keep_enters, pairing_types
 from scaptools.state.paths import PathNode, known
 from scaptools.state.runtimes import KeptRunTimes
@@ -31,9 +34,7 @@ if TYPE_CHECKING:
     from scaptools.capture.section import Section
     from scaptools.state.initial import Listed
 
-#: What can be asked beyond threads: descriptors and paths, counters of memory and page faults, latencies.
-FDS, COUNTERS, PAIRING = "fds", "counters", "pairing"
-ALL_NEEDS = frozenset({FDS, COUNTERS, PAIRING})
+__all__ = ["ALL_NEEDS", "COUNTERS", "FDS", "PAIRING", "Batches", "StateEngine", "state_of", "track", "with_state"]
 
 
 class Batches(Protocol):
@@ -150,7 +151,8 @@ def _settle(population: Population, listed: Listed) -> None:
             threads[thread.tid] = thread._replace(table=main.entry)
 
 
-_STATE = "state"
+#: Batches that may be waiting to be freed.
+_COLLECTED_BATCHES = 4
 
 
 def track(capture: Batches, needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
@@ -161,12 +163,10 @@ def track(capture: Batches, needs: Collection[str] = ALL_NEEDS) -> Iterator[Even
 def with_state(batches: Iterable[EventBatch], needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
     """The batches, which have to be those of one capture in order, each with its state attached."""
     engine = StateEngine(needs)
-    for batch in batches:
-        state = engine.advance(batch)
-        batch.memo(_STATE, lambda state=state: state)
+    for count, batch in enumerate(batches):
+        if count % _COLLECTED_BATCHES == 0:
+            # A batch and its state refer to each other, so that only the collector frees them, and it counts objects,
+            # not the megabytes these few hold.
+            gc.collect()
+        attach(batch, engine.advance(batch))
         yield batch
-
-
-def state_of(batch: EventBatch) -> BatchState:
-    """The state attached to a batch by `track`; of a batch nobody tracked, the state as if it were the first."""
-    return batch.memo(_STATE, lambda: StateEngine().advance(batch))  # type: ignore[no-any-return]

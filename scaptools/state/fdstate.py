@@ -13,16 +13,15 @@ import numpy as np
 
 from scap_formats.descriptors import DescriptorType
 from scap_formats.table import event_table
-from scap_formats.types import EventFlag
-from scaptools.state.descriptors import CONNECTIONS, Descriptor
+from scaptools.state.descriptors import Descriptor
 from scaptools.state.fdsteps import StepCollector
-from scaptools.state.fdtimeline import DescriptorTimeline, latest_adds, pair_keys
-from scaptools.state.fdtypes import new_fd_types, old_fd_types
+from scaptools.state.fdtimeline import DescriptorTimeline, pair_keys
+from scaptools.state.fdtypes import GETSOCKOPT, new_fd_types, old_fd_types
 from scaptools.state.opens import AT_FDCWD, Opens, PendingPath, replaced, settle_paths, unresolved
 from scaptools.state.pairing import NONE
 from scaptools.state.remembered import RememberedDescriptors
 from scaptools.state.tables import TablePass
-from scaptools.state.timeline import ABSENT, BEFORE, Timeline
+from scaptools.state.timeline import ABSENT, BEFORE, Timeline, as_int64
 from scaptools.state.typesets import TypeSets
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class BatchDescriptors:
         self._start = _flattened(tables)
         self.opens = Opens(calls)
         events, steps, closes = StepCollector(lifecycle, calls, self.opens, self.tables_of).collect()
-        table_pass = TablePass(tables, self.batch.byteorder, self._open_descriptor)
+        table_pass = TablePass(tables, self.batch.byteorder)
         table_pass.run(zip(*(column.tolist() for column in steps), strict=True), events)
         self._pass = table_pass
         self._descriptors = tables.descriptors.copy()
@@ -87,11 +86,6 @@ class BatchDescriptors:
         if not len(self._state.versions):
             return threads
         return np.where(threads != ABSENT, self._state.numbers(_table)[threads], ABSENT)
-
-    def _open_descriptor(self, number: int) -> Descriptor:
-        """What an open of this batch made, for an event that changes or copies it; its name is of no concern there."""
-        is_directory = bool(self.opens.is_directory[number])
-        return Descriptor(DescriptorType.DIRECTORY if is_directory else DescriptorType.FILE)
 
     # The timeline -------------------------------------------------------------------------------------------------
 
@@ -113,7 +107,6 @@ class BatchDescriptors:
         values, before = values[known], before[known]
         self._before = self._indices(before)
         self._written = np.stack((tables[known], fds[known]))
-        self._added = latest_adds(keys, self.write_positions, (before == ABSENT) | (before == values))
         self._timeline = DescriptorTimeline(keys, self.write_positions, self._indices(values), self._births)
 
     def _indices(self, values: Ints) -> Ints:
@@ -152,14 +145,29 @@ class BatchDescriptors:
         made = np.flatnonzero((result.values >= 0) & first.validity() & applies[rows])
         at = rows[made]
         writes[at], values[at] = self.find(self.tables_of(at), first.values[made], 2 * at)
+        self._refine_options(values, writes, applies)
         failed = np.flatnonzero((self.opens.fds < 0) & applies[self.opens.rows])
         relative = failed[self.opens.directories[failed] >= 0]
         if len(relative):
             names = self.opens.names
-            is_relative = np.array([not (names[int(k)].as_py() or b"/").startswith(b"/") for k in relative], bool)
-            at = relative[is_relative]
+            told = (names[int(k)].as_py() for k in relative)
+            at = relative[np.array([name is not None and not name.startswith(b"/") for name in told], bool)]
             rows = self.opens.rows[at]
-            writes[rows], values[rows] = self.find(self.tables_of(rows), self.opens.directories[at], 2 * rows)
+            shown, found = self.find(self.tables_of(rows), self.opens.directories[at], 2 * rows)
+            known = found != ABSENT
+            writes[rows[known]], values[rows[known]] = shown[known], found[known]
+
+    def _refine_options(self, values: Ints, writes: Ints, applies: Mask) -> None:
+        """Events that ask for a socket's options look at the table of the process, even if their thread has its own."""
+        told = self.calls.numbers(GETSOCKOPT, 1, None)
+        rows = self.batch.rows_of_type(GETSOCKOPT)
+        asked = np.flatnonzero(told.validity() & applies[rows])
+        at = rows[asked]
+        mains = self._state.mains(at)
+        tables = np.where(mains != ABSENT, self._state.numbers(_table)[mains], ABSENT) if len(at) else mains
+        shown, found = self.find(tables, told.values[asked], 2 * at)
+        known = found != ABSENT
+        writes[at[known]], values[at[known]] = shown[known], found[known]
 
     def of_events(self, rows: Rows) -> EventDescriptors:
         """The descriptors of events."""
@@ -189,32 +197,11 @@ class BatchDescriptors:
             changed[at] = np.array(differ, bool)[inverse.ravel()]
         return changed
 
-    @cached_property
-    def _transfers(self) -> DescriptorTimeline:
-        """When descriptors were last read from or written to."""
-        moves = EventFlag.READS_FROM_FD | EventFlag.WRITES_TO_FD
-        types = [event.id for event in event_table().events if event.id % 2 and event.flags & moves]
-        rows = np.sort(np.concatenate([self.batch.rows_of_type(each) for each in types]))
-        rows = rows[self.calls.paired[rows] | self.remembered.setters[0][rows]]
-        keys = pair_keys(self.tables_of(rows), self._by_row.fds[rows])
-        return DescriptorTimeline(keys, 2 * rows, 2 * rows, self._births)
-
     def connected(self, rows: Rows) -> Mask:
-        """Whether the socket of each event is connected: it says so, or something went through it."""
+        """Whether the socket of each event is connected."""
         values = self._by_row.values[rows]
-        index = self._state.index(rows)
         made = np.array([each.connected for each in self._descriptors] + [False] * len(self.opens), bool)
-        found: Mask = (values != ABSENT) & made[values] if len(made) else np.zeros(len(values), bool)
-        open_ = np.flatnonzero(~found & (values != ABSENT) & np.isin(self._types_of(values), CONNECTIONS))
-        if len(open_):
-            at = index[open_]
-            found[open_] = self._was_used(self.tables_of(at), self._by_row.fds[at], 2 * at, self._writes_by_row[at])
-        return found
-
-    def _was_used(self, tables: Ints, fds: Ints, positions: Ints, writes: Ints) -> Mask:
-        """Whether something went through descriptors since they were made, by the writes that made them."""
-        _, moved = self._transfers.find(tables, fds, positions)
-        return np.asarray((moved != ABSENT) & (moved >= self._added[writes]))
+        return np.asarray((values != ABSENT) & made[values]) if len(made) else np.zeros(len(values), bool)
 
     def _types_of(self, values: Ints) -> Ints:
         return np.where(values != ABSENT, self.types[values], ABSENT) if len(self.types) else values
@@ -230,7 +217,7 @@ class BatchDescriptors:
 
     def numbers(self, attribute: str) -> Ints:
         """``flags``, ``dev`` or ``ino`` of every descriptor."""
-        made = np.array([getattr(each, attribute) for each in self._descriptors], np.int64)
+        made = as_int64([getattr(each, attribute) for each in self._descriptors])
         opened = {"flags": self.opens.flags, "dev": self.opens.devs, "ino": self.opens.inos}[attribute]
         return np.concatenate((made, opened))
 
@@ -339,7 +326,7 @@ class BatchDescriptors:
 
     def keep(self, tables: Tables) -> None:
         """Make the tables ready for the next batch: with the descriptors still in use, and nothing else."""
-        table_column, fds, values = self._with_connections(tables, *_flattened(tables))
+        table_column, fds, values = _flattened(tables)
         used, codes = np.unique(values, return_inverse=True)
         opened = np.flatnonzero(used < ABSENT)
         numbers = -2 - used[opened]
@@ -367,22 +354,6 @@ class BatchDescriptors:
             for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         }
         tables.tables = filled
-
-    def _with_connections(self, tables: Tables, owners: Ints, fds: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
-        """The tables' columns, sockets that became connected by use being descriptors of their own."""
-        at = np.flatnonzero(values >= 0)
-        waits = [
-            each.type in CONNECTIONS and not each.connected for each in map(self._descriptors.__getitem__, values[at])
-        ]
-        at = at[np.array(waits, bool)]
-        if len(at):
-            end = np.full(len(at), 2 * len(self.batch))
-            writes, _ = self.find(owners[at], fds[at], end)
-            at = at[self._was_used(owners[at], fds[at], end, writes)]
-            count = len(tables.descriptors)
-            tables.descriptors.extend(self._descriptors[value]._replace(connected=True) for value in values[at])
-            values[at] = count + np.arange(len(at))
-        return owners, fds, values
 
 
 def _index(at: Ints) -> pa.Array:

@@ -6,11 +6,13 @@ event with parameters (`TableEvent`).
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from scap_formats.table import event_table
+from scap_formats.types import EventFlag
 from scaptools.state.descriptors import Endpoints, parse_tuple
 from scaptools.state.fdtimeline import pair_keys
 from scaptools.state.fdtypes import CLOSE, FCNTL, PAIR_EXITS, copying_fcntls, enter_fd_types, exit_fd_indices
@@ -56,6 +58,8 @@ class StepCollector:
         numbers = np.arange(len(events))
         rows, tables, fds = (np.array([event[place] for event in events], np.int64) for place in (0, 2, 3))
         steps.append(_steps(2 * rows, Step.EVENT, tables, fds, numbers))
+        rows, keyed_tables, keyed_fds = self._first_uses()
+        steps.append(_steps(2 * rows, Step.USE, keyed_tables, keyed_fds, np.zeros(len(rows), np.int64)))
         merged = np.concatenate(steps, axis=1)
         merged = merged[:, (merged[2] != ABSENT)]
         order = np.lexsort((merged[1], merged[0]))
@@ -135,17 +139,38 @@ class StepCollector:
         chosen = np.flatnonzero(pc.is_valid(told).to_numpy(zero_copy_only=False))
         encoded = told.take(pa.array(chosen)).dictionary_encode()
         codes = _without_direction(encoded, self.batch.byteorder)
-        breaks = self._breaks()
-        keys = np.concatenate((pair_keys(self._tables_of(rows[chosen]), fds[chosen]), breaks[1]))
-        positions = np.concatenate((2 * rows[chosen], breaks[0]))
+        fresh = self._fresh(2 * rows[chosen], pair_keys(self._tables_of(rows[chosen]), fds[chosen]), codes)
+        return np.sort(rows[chosen[fresh]])
+
+    def _fresh(self, positions: Ints, keys: Ints, codes: Ints, more_breaks: Ints | None = None) -> Ints:
+        """The events whose code is not that of the event before on the same descriptor; codes are not negative."""
+        breaks = self._breaks if more_breaks is None else np.concatenate((self._breaks, more_breaks), axis=1)
         codes = np.concatenate((codes, np.full(breaks.shape[1], ABSENT)))
+        positions, keys = np.concatenate((positions, breaks[0])), np.concatenate((keys, breaks[1]))
         order = np.lexsort((positions, keys))
         keys, codes = keys[order], codes[order]
         repeated = np.zeros(len(order), bool)
         repeated[1:] = (keys[1:] == keys[:-1]) & (codes[1:] == codes[:-1])
-        telling = order[~repeated & (codes != ABSENT)]
-        return np.sort(rows[chosen[telling]])
+        return np.asarray(order[~repeated & (codes != ABSENT)])
 
+    def _first_uses(self) -> tuple[Ints, Ints, Ints]:
+        """The events that read or write a descriptor as the first since it may have changed: rows, tables and fds."""
+        found = [np.empty((2, 0), np.int64)]
+        for event_type in _moving_exits():
+            rows = self.batch.rows_of_type(event_type)
+            if len(rows):
+                result, fds = self.calls.numbers(event_type, 0, None), self._arguments(event_type)
+                used = result.validity() & (result.values >= 0) & (fds >= 0)
+                found.append(np.stack((rows[used], fds[used])))
+        rows, fds = np.concatenate(found, axis=1)
+        tables = self._tables_of(rows)
+        turns = np.flatnonzero(np.isin(rows, self._telling_transfers))  # they may turn it into a socket
+        breaks = _broken(rows[turns], tables[turns], fds[turns])
+        breaks[0] += 1
+        first = self._fresh(2 * rows, pair_keys(tables, fds), np.zeros(len(rows), np.int64), breaks)
+        return rows[first], tables[first], fds[first]
+
+    @cached_property
     def _breaks(self) -> Ints:
         """Positions and keys at which a descriptor may become another one; shape ``(2, n)``."""
         parts = [
@@ -168,6 +193,13 @@ class StepCollector:
         return np.concatenate(parts, axis=1)
 
 
+@cache
+def _moving_exits() -> tuple[int, ...]:
+    """Exit types that read from or write to a descriptor."""
+    moves = EventFlag.READS_FROM_FD | EventFlag.WRITES_TO_FD
+    return tuple(event.id for event in event_table().events if event.id % 2 and event.flags & moves)
+
+
 def _without_direction(encoded: pa.DictionaryArray, byteorder: ByteOrder) -> Ints:
     """A code for each tuple, the same for its mirror image."""
     codes: dict[Endpoints, int] = {}
@@ -175,7 +207,7 @@ def _without_direction(encoded: pa.DictionaryArray, byteorder: ByteOrder) -> Int
     for number, value in enumerate(encoded.dictionary.to_pylist()):
         ends = parse_tuple(value, byteorder)
         if ends is None:
-            distinct.append(-2 - number)
+            distinct.append(number)
         else:
             distinct.append(codes.setdefault(ends, codes.get(ends.swapped(), number)))
     return np.asarray(np.array(distinct, np.int64)[encoded.indices.to_numpy()])

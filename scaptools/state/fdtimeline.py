@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from scaptools.state.timeline import ABSENT, BEFORE, Timeline
+from scaptools.state.timeline import ABSENT, Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,18 +60,3 @@ class DescriptorTimeline:
             return np.zeros(len(tables), bool), tables, tables
         at = np.minimum(np.searchsorted(self._tables, tables), len(self._tables) - 1)
         return self._tables[at] == tables, self._parents[at], self._born[at]
-
-
-def latest_adds(keys: Ints, positions: Ints, adds: Mask) -> Ints:
-    """The position of the latest of each key's adds up to each write, `BEFORE` where there is none."""
-    order = np.lexsort((positions, keys))
-    starts = np.diff(keys[order], prepend=keys[order][:1] - 1) != 0
-    latest = np.where(adds[order], positions[order], BEFORE)
-    latest[starts & ~adds[order]] = BEFORE
-    # Positions ascend within a key, so a running maximum over (key number, position) never looks across keys.
-    numbers = np.cumsum(starts)
-    span = int(positions.max(initial=0)) + 2
-    running = np.maximum.accumulate(numbers * span + latest - BEFORE) - numbers * span + BEFORE
-    found = np.empty(len(keys), np.int64)
-    found[order] = running
-    return found

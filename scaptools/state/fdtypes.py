@@ -30,7 +30,7 @@ PAIR_EXITS = (43, 61, 393)
 COPY_EXITS = frozenset({125, 363, 365, 367, FCNTL})
 #: Exits whose result is a new descriptor, opens of paths left out.
 MAKING_EXITS = frozenset(
-    {27, 57, 247, 249, 389, *COPY_EXITS, SOCKET, 63, 397, 127, 399, 137, 139, 395, 297, 321, 339, 369, 375, 377, 405}
+    {27, 57, 247, 249, 389, *COPY_EXITS, SOCKET, 63, 397, 127, 399, 137, 139, 395, 321, 339, 369, 375, 377, 405}
     | {407, 409}
 )
 #: The fcntl commands that copy a descriptor, as events number them.

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from scap_formats.table import event_table
-from scaptools.state.lifecycle import (
-    Happening,
-    enter_reading_types,
-    lifecycle_types,
-    touching_exempt,
-)
+from scaptools.state.lifecycle import Happening, lifecycle_types
+from scaptools.state.lifetypes import PROCEXITS, enter_reading_types, touching_exempt
 from scaptools.state.pairing import NONE, OpenEnters, Pairing, distinct, pairing_types
 from scaptools.state.records import Record, records
 from scaptools.state.timeline import BEFORE
@@ -27,8 +23,6 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = NDArray[np.int64]
     Mask: TypeAlias = NDArray[np.bool_]
-
-_PROCEXITS = (16, 186)
 
 
 @cache
@@ -79,7 +73,7 @@ def first_touches(batch: EventBatch, alive: ThreadSet) -> Ints:
     """
     tids = batch.header("tid")
     types = batch.header("type")
-    ends = np.sort(np.concatenate([batch.rows_of_type(event_type) for event_type in _PROCEXITS]))
+    ends = np.sort(np.concatenate([batch.rows_of_type(event_type) for event_type in PROCEXITS]))
     wanted = ~alive.mask(tids)
     if len(ends):
         wanted |= ThreadSet(distinct(tids[ends]).tolist()).mask(tids)
@@ -89,7 +83,7 @@ def first_touches(batch: EventBatch, alive: ThreadSet) -> Ints:
         return rows
     order = np.lexsort((rows, tids[rows]))
     rows = rows[order]
-    known, ended = tids[rows], np.isin(types[rows], _PROCEXITS)
+    known, ended = tids[rows], np.isin(types[rows], PROCEXITS)
     first = np.ones(len(rows), bool)
     first[1:] = (known[1:] != known[:-1]) | ended[:-1]
     return np.asarray(np.sort(rows[first]))

@@ -12,21 +12,31 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from scap_formats.table import event_table
-from scap_formats.types import Direction, EventClass, EventFlag
 from scaptools.state.accounts import Account, AccountTimeline
 from scaptools.state.containers import Container, container_id, parse_container, plain_container
 from scaptools.state.initial import Accounts
-from scaptools.state.paths import Path, PathNode, as_directory, join, known
-from scaptools.state.records import Record, items, leading_items, param, text
+from scaptools.state.lifetypes import (
+    EXECVE_FILENAMES,
+    EXECVE_NUMBERS,
+    GROUP_ADDED,
+    GROUP_DELETED,
+    IDENTITY_CHANGES,
+    PROCEXITS,
+    RLIMIT_ARGUMENTS,
+    USER_ADDED,
+    USER_DELETED,
+    clone_layouts,
+    execve_layouts,
+    touching_exempt,
+)
+from scaptools.state.paths import Path, PathNode, join, known, with_slash
+from scaptools.state.records import WIDEST, Record, items, leading_items, param, text
 from scaptools.state.thread import NO_ID, UNKNOWN_NAME, Counters, Thread, ThreadFlag
 from scaptools.state.timeline import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Literal
-
-    from scap_formats.table import EventType
 
     ByteOrder: TypeAlias = Literal["little", "big"]
 
@@ -38,36 +48,6 @@ _RLIMIT_NOFILE = 7
 _KEPT_FLAGS = ThreadFlag.PIPE_SRC | ThreadFlag.PIPE_DST | ThreadFlag.IS_MAIN | ThreadFlag.INVERTED
 #: What clone hands on from a caller that is known.
 _INHERITED = ("exepath", "exe_flags", "root", "sid", "vpgid", "pgid", "tty", "loginuid")
-#: Numbers an execve sets where the event has them, and whether they are signed.
-_EXECVE_NUMBERS = {
-    "tty": True,
-    "vpgid": True,
-    "pgid": True,
-    "loginuid": True,
-    "uid": False,
-    "gid": False,
-    "cap_inheritable": False,
-    "cap_permitted": False,
-    "cap_effective": False,
-    "exe_ino": False,
-    "exe_ino_ctime": False,
-    "exe_ino_mtime": False,
-}
-#: For execve exits: where the program's path is, in the exit event itself or else in its enter event.
-_EXECVE_FILENAMES = {289: (30, 0), 293: (30, 0), 331: (30, 1)}
-#: For exits that change an id: the attribute, and where the new id is in the exit and in the enter event.
-_IDENTITY_CHANGES = {
-    199: ("uid", 1, 0),
-    201: ("gid", 1, 0),
-    193: ("uid", 2, 1),
-    195: ("gid", 2, 1),
-    427: ("uid", 2, 9),
-    429: ("gid", 2, 9),
-}
-#: For exits about resource limits: where the resource and the process are in the exit and in the enter event.
-_RLIMIT_ARGUMENTS = {141: ((3, 0), None), 143: ((3, 0), None), 145: ((6, 1), (5, 0))}
-_USER_ADDED, _USER_DELETED, _GROUP_ADDED, _GROUP_DELETED = 354, 356, 358, 360
-_PROCEXITS = (16, 186)
 
 
 class Happening(NamedTuple):
@@ -163,7 +143,10 @@ class Lifecycle:
     def _add(self, thread: Thread, position: int) -> Thread:
         self.born[thread.entry] = position
         self.population.members[thread.pid] += 1
-        return self._put(thread, position)
+        added = self._put(thread, position)
+        if thread.tid == thread.pid and self.population.members[thread.pid] > 1:
+            self._follow_main(added, position)
+        return added
 
     def _change(self, tid: int, position: int, **changes: object) -> Thread | None:
         thread = self.population.threads.get(tid)
@@ -215,11 +198,12 @@ class Lifecycle:
         """Count the threads of every process anew: a process was replaced whose threads are still there."""
         threads = self.population.threads
         counts = Counter(thread.pid for thread in threads.values() if thread.flags & ThreadFlag.THREAD)
-        for pid in counts:
-            self._get(pid, position)
         for thread in list(threads.values()):
             if thread.children != counts[thread.tid]:
                 self._put(thread._replace(children=counts[thread.tid]), position)
+        for pid in counts.keys() - threads.keys():
+            main = self._add_unknown(pid, position)  # knows its threads already, and has them counted again
+            self._change(pid, position, children=main.children + counts[pid])
 
     def _discard(self, tid: int) -> None:
         """Drop what a recount put in the place of a thread that is about to be replaced."""
@@ -228,17 +212,16 @@ class Lifecycle:
             self.population.members[placeholder.pid] -= 1
 
     def _follow_main(self, main: Thread, position: int) -> None:
-        """Point the threads of a process whose main thread was replaced to its descriptors."""
-        if self.population.members[main.pid] > 1:
-            for thread in list(self.population.threads.values()):
-                if thread.pid == main.tid != thread.tid and thread.flags & ThreadFlag.FILES:
-                    self._put(thread._replace(table=main.entry), position)
+        """Point the threads a process has already to the descriptors of its new main thread."""
+        for thread in list(self.population.threads.values()):
+            if thread.pid == main.tid != thread.tid and thread.flags & ThreadFlag.FILES:
+                self._put(thread._replace(table=main.entry), position)
 
     # Numbers ------------------------------------------------------------------------------------------------------
 
     def _integer(self, record: Record, index: int, default: int = 0, *, signed: bool = True) -> int:
         value = param(record, index)
-        return default if value is None else int.from_bytes(value, self.byteorder, signed=signed)
+        return default if value is None else int.from_bytes(value[:WIDEST], self.byteorder, signed=signed)
 
     def _result(self, happening: Happening) -> int:
         return self._integer(happening.record, 0, -1)
@@ -258,7 +241,7 @@ class Lifecycle:
 
     def _unsigned_argument(self, happening: Happening, exit_index: int, enter_index: int) -> int | None:
         value = self._argument(happening, exit_index, enter_index)
-        return None if value is None else int.from_bytes(value, self.byteorder)
+        return None if value is None else int.from_bytes(value[:WIDEST], self.byteorder)
 
     def _counters(self, record: Record, first: int) -> Counters:
         return Counters(*(self._integer(record, first + place, signed=False) for place in range(5)))
@@ -267,7 +250,7 @@ class Lifecycle:
 
     def on_clone(self, happening: Happening) -> None:
         """A clone, fork or vfork exit, of the caller or of the child."""
-        layout = _clone_layouts()[happening.type]
+        layout = clone_layouts()[happening.type]
         record = happening.record
         result = self._result(happening)
         if result < 0:
@@ -286,6 +269,7 @@ class Lifecycle:
             existing = threads.get(child)
             if existing is not None and existing.clone_ts and happening.ts - existing.clone_ts > _STALE_NS:
                 self._remove(existing, position, force=True)
+                self._discard(child)
                 existing = None
             if existing is not None:
                 if in_container:
@@ -356,24 +340,21 @@ class Lifecycle:
         first = layout.get("pgft_maj")
         self.counters.append(CountersWrite(entry, position, self._counters(record, first) if first else Counters()))
         if not is_thread:
-            self.births.append(Birth(entry, mother.table, position))
-        if replaced is not None and not is_thread:
-            self._follow_main(born, position)
+            # What happened meanwhile may have given the mother another main thread, and so another table.
+            self.births.append(Birth(entry, self._get(parent, position).table, position))
 
     def _rebuild(self, mother: Thread, position: int, comm: bytes, exe: bytes, args: bytes) -> Thread:
         """An unknown caller becomes known by what its child inherited, and loses what it had."""
         self._remove(mother, position, force=True)
-        entry = self._take_entry()
-        children = self.population.members[mother.tid]
-        rebuilt = Thread(entry, entry, mother.tid, mother.tid, comm=comm, exe=exe, args=args, children=children)
-        self.counters.append(CountersWrite(entry, position, Counters()))
-        return self._add(rebuilt, position)
+        self._get(mother.tid, position)
+        rebuilt = self._change(mother.tid, position, comm=comm, exe=exe, args=args)
+        return mother if rebuilt is None else rebuilt
 
     # Changes ------------------------------------------------------------------------------------------------------
 
     def on_execve(self, happening: Happening) -> None:
         """An execve or execveat exit: the thread runs another program."""
-        layout = _execve_layouts()[happening.type]
+        layout = execve_layouts()[happening.type]
         record, position = happening.record, 2 * happening.row
         thread = self.population.threads.get(happening.tid)
         if thread is None or not self._succeeded(happening):
@@ -389,7 +370,7 @@ class Lifecycle:
         }
         if thread.ptid == -1:
             changes["ptid"] = self._integer(record, layout["ptid"], -1)
-        for name, signed in _EXECVE_NUMBERS.items():
+        for name, signed in EXECVE_NUMBERS.items():
             if param(record, layout.get(name, len(record))) is not None:
                 changes[name] = self._integer(record, layout[name], signed=signed)
         if param(record, layout.get("flags", len(record))) is not None:
@@ -416,7 +397,7 @@ class Lifecycle:
         trusted = text(happening.record, layout.get("trusted_exepath", len(happening.record)))
         if trusted:
             return trusted.removesuffix(b" (deleted)")
-        at = _EXECVE_FILENAMES.get(happening.type)
+        at = EXECVE_FILENAMES.get(happening.type)
         if at is None:
             return None
         exit_index, enter_index = at
@@ -442,14 +423,14 @@ class Lifecycle:
             self.nodes.append(node)
             return node
         path = join(base, name)
-        return as_directory(path) if directory else path
+        return with_slash(path) if directory else path
 
     def on_chdir(self, happening: Happening) -> None:
         """A chdir or getcwd exit: the process works in another directory."""
         thread = self.population.threads.get(happening.tid)
-        name = text(happening.record, 1)
-        if thread is None or not name or not self._succeeded(happening):
+        if thread is None or param(happening.record, 1) is None or not self._succeeded(happening):
             return
+        name = text(happening.record, 1)
         position = 2 * happening.row
         main = self._main(thread, position)
         self._change(main.tid, position, cwd=self._from_directory(main.cwd, name, position, directory=True))
@@ -462,7 +443,7 @@ class Lifecycle:
             return
         position = 2 * happening.row
         main = self._main(thread, position)
-        fd = int.from_bytes(descriptor, self.byteorder, signed=True)
+        fd = int.from_bytes(descriptor[:WIDEST], self.byteorder, signed=True)
         node = PathNode(main.cwd, b"", position, descriptor=(thread.table, fd, position))
         self.nodes.append(node)
         self._change(main.tid, position, cwd=node)
@@ -484,7 +465,7 @@ class Lifecycle:
 
     def on_identity(self, happening: Happening) -> None:
         """A setuid, setgid or similar exit: the effective id changes."""
-        attribute, exit_index, enter_index = _IDENTITY_CHANGES[happening.type]
+        attribute, exit_index, enter_index = IDENTITY_CHANGES[happening.type]
         value = self._unsigned_argument(happening, exit_index, enter_index)
         if value is not None and value != NO_ID and self._succeeded(happening):
             self._change(happening.tid, 2 * happening.row, **{attribute: value})
@@ -498,14 +479,14 @@ class Lifecycle:
 
     def on_rlimit(self, happening: Happening) -> None:
         """A getrlimit, setrlimit or prlimit exit: how many files a process may have open."""
-        resource_at, pid_at = _RLIMIT_ARGUMENTS[happening.type]
+        resource_at, pid_at = RLIMIT_ARGUMENTS[happening.type]
         resource = self._unsigned_argument(happening, *resource_at)
         limit = self._integer(happening.record, 1, -1)
         if resource != _RLIMIT_NOFILE or limit == -1 or not self._succeeded(happening):
             return
         position = 2 * happening.row
         target = self._argument(happening, *pid_at) if pid_at is not None else None
-        tid = int.from_bytes(target, self.byteorder, signed=True) if target is not None else 0
+        tid = int.from_bytes(target[:WIDEST], self.byteorder, signed=True) if target is not None else 0
         thread = self._get(tid or happening.tid, position)
         self._change(self._main(thread, position).tid, position, fdlimit=limit)
 
@@ -539,7 +520,7 @@ class Lifecycle:
         """A user was added or deleted."""
         record = happening.record
         key = text(record, 5), self._integer(record, 0, signed=False)
-        added = happening.type == _USER_ADDED
+        added = happening.type == USER_ADDED
         user = Account(text(record, 2), text(record, 3), text(record, 4)) if added else None
         self.users.set(key, 2 * happening.row, user)
 
@@ -547,7 +528,7 @@ class Lifecycle:
         """A group was added or deleted."""
         record = happening.record
         key = text(record, 2), self._integer(record, 0, signed=False)
-        group = Account(text(record, 1)) if happening.type == _GROUP_ADDED else None
+        group = Account(text(record, 1)) if happening.type == GROUP_ADDED else None
         self.groups.set(key, 2 * happening.row, group)
 
 
@@ -569,13 +550,13 @@ def _handlers() -> Mapping[int, Handler]:
         324: Lifecycle.on_container_document,
         402: Lifecycle.on_async,
     }
-    handlers |= dict.fromkeys(_clone_layouts(), Lifecycle.on_clone)
-    handlers |= dict.fromkeys(_execve_layouts(), Lifecycle.on_execve)
-    handlers |= dict.fromkeys(_PROCEXITS, Lifecycle.on_procexit)
-    handlers |= dict.fromkeys(_IDENTITY_CHANGES, Lifecycle.on_identity)
-    handlers |= dict.fromkeys(_RLIMIT_ARGUMENTS, Lifecycle.on_rlimit)
-    handlers |= dict.fromkeys((_USER_ADDED, _USER_DELETED), Lifecycle.on_user)
-    handlers |= dict.fromkeys((_GROUP_ADDED, _GROUP_DELETED), Lifecycle.on_group)
+    handlers |= dict.fromkeys(clone_layouts(), Lifecycle.on_clone)
+    handlers |= dict.fromkeys(execve_layouts(), Lifecycle.on_execve)
+    handlers |= dict.fromkeys(PROCEXITS, Lifecycle.on_procexit)
+    handlers |= dict.fromkeys(IDENTITY_CHANGES, Lifecycle.on_identity)
+    handlers |= dict.fromkeys(RLIMIT_ARGUMENTS, Lifecycle.on_rlimit)
+    handlers |= dict.fromkeys((USER_ADDED, USER_DELETED), Lifecycle.on_user)
+    handlers |= dict.fromkeys((GROUP_ADDED, GROUP_DELETED), Lifecycle.on_group)
     return handlers
 
 
@@ -583,42 +564,3 @@ def _handlers() -> Mapping[int, Handler]:
 def lifecycle_types() -> frozenset[int]:
     """The event types `Lifecycle` wants to see."""
     return frozenset(_handlers())
-
-
-@cache
-def enter_reading_types() -> frozenset[int]:
-    """Those of `lifecycle_types` whose enter event matters."""
-    return frozenset({97, *_IDENTITY_CHANGES, *_RLIMIT_ARGUMENTS, *_EXECVE_FILENAMES}) - {427, 429}
-
-
-@cache
-def touching_exempt() -> frozenset[int]:
-    """The event types of an unknown thread that do not make it known."""
-    exempt = {event.id for event in event_table().events if _leaves_unknown(event)}
-    return frozenset(exempt | set(_clone_layouts()) | {_SWITCH})
-
-
-_SWITCH = 152
-
-
-def _leaves_unknown(event: EventType) -> bool:
-    outside = {EventClass.PLUGIN, EventClass.METAEVENT, EventClass.ITER, EventClass.NONE}
-    return bool(event.flags & EventFlag.SKIPPARSERESET) or event.event_class in outside
-
-
-@cache
-def _layouts(names: frozenset[str]) -> Mapping[int, Mapping[str, int]]:
-    """Where the parameters of the exits of some system calls are, by type and parameter name."""
-    return {
-        event.id: {param.name: index for index, param in enumerate(event.params)}
-        for event in event_table().events
-        if event.name in names and event.direction is Direction.EXIT
-    }
-
-
-def _clone_layouts() -> Mapping[int, Mapping[str, int]]:
-    return _layouts(frozenset({"clone", "clone3", "fork", "vfork"}))
-
-
-def _execve_layouts() -> Mapping[int, Mapping[str, int]]:
-    return _layouts(frozenset({"execve", "execveat"}))

@@ -14,6 +14,7 @@ from scaptools.state.descriptors import (
     INET,
     INET6,
     SERVERS,
+    TYPE_TEXTS,
     UNIX,
     Descriptor,
     Endpoints,
@@ -46,7 +47,7 @@ def listed_tables(listed: Listed) -> Tables:
 
 
 def _descriptor(entry: Any) -> Descriptor:
-    type_ = entry.type
+    type_ = entry.type if entry.type in TYPE_TEXTS else DescriptorType.UNKNOWN
     family = INET6 if type_ in _IPV6_TYPES else INET
     if type_ in CONNECTIONS:
         ends = Endpoints(family, entry.sip, entry.sport, entry.dip, entry.dport).as_ipv4()

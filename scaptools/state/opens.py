@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from scaptools.state.paths import DIRTY_PATTERN, as_directory, join, known
+from scaptools.state.paths import DIRTY_PATTERN, join, known, with_slash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ class Opens:
     def _numbers(self, where: Callable[[_OpenType], tuple[int | None, int | None]], *, missing: int) -> Ints:
         parts = [np.empty(0, np.int64)]
         for event_type in self._present:
-            numbers = self._calls.numbers(event_type, *where(_TYPES[event_type]))
+            numbers = self._calls.asked_numbers(event_type, *where(_TYPES[event_type]))
             parts.append(np.where(numbers.validity(), numbers.values, missing))
         return np.concatenate(parts)
 
@@ -190,5 +190,5 @@ def _path(
     if pending.directory is None or pending.name.startswith(b"/"):
         return join(known(pending.base), pending.name)
     directory = name_of(pending.directory, done)
-    base = UNKNOWN_DIRECTORY if directory is None else as_directory(directory)
+    base = UNKNOWN_DIRECTORY if directory is None else with_slash(directory)
     return join(base, pending.name)

@@ -8,11 +8,12 @@ for the next batch, as a small batch of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from scap_formats.blocks import BlockType
 from scap_formats.table import event_table
 from scap_formats.types import EventFlag
 from scaptools.capture.batch import EventBatch
@@ -122,7 +123,7 @@ class Pairing:
     def __len__(self) -> int:
         return len(self.order)
 
-    @property
+    @cached_property
     def enters(self) -> Ints:
         """References to the latest enter event of each event, itself included; *sorted*."""
         local = self.order[self._last_enters]
@@ -133,7 +134,17 @@ class Pairing:
             carried = np.full(len(before), NONE)
         return np.where(self._last_enters >= 0, local, carried)
 
-    @property
+    def enters_within(self, entries: Ints) -> Ints:
+        """`enters`, but only those of the same incarnation; ``entries`` are the incarnations, *sorted*."""
+        refs = self.enters
+        local, older = refs >= 0, refs < NONE
+        entry_of_enter = np.full(len(refs), NONE)
+        entry_of_enter[local] = entries[self.places(refs[local])]
+        if len(self.carried):
+            entry_of_enter[older] = self.carried.entries[-2 - refs[older]]
+        return np.where((entry_of_enter == entries) & (entries != NONE), refs, NONE)
+
+    @cached_property
     def intact(self) -> Mask:
         """Whether no exit event lies between an event and its latest enter; *sorted*."""
         shifted = np.concatenate(([NONE], self._last_exits[:-1]))
@@ -190,7 +201,7 @@ def keep_enters(
     """
     carried = pairing.carried
     tids, lasts, _ = pairing.ends()
-    refs = pairing.enters[lasts]
+    refs = pairing.enters_within(entries)[lasts]
     spent = pairing.spent(lasts)
     kept = OpenEnters(
         tids=tids,
@@ -215,6 +226,8 @@ def keep_enters(
     return merged
 
 
+#: Takes the place of an event that is not there.
+_NO_EVENT = bytes(64)
 _ARRAYS = ("tids", "entries", "spent", "latencies", "descriptors", "has_enter")
 
 
@@ -229,7 +242,7 @@ def _enter_types(batch: EventBatch, carried: OpenEnters, refs: Ints) -> NDArray[
 
 
 def _copy_events(batch: EventBatch, older: EventBatch | None, refs: Ints) -> EventBatch:
-    """A batch with one event per reference, in their order; an event for `NONE` has no bytes and is never looked at."""
+    """A batch with one event per reference, in their order; one for `NONE` is all zero and never looked at."""
     lengths, kinds = np.zeros(len(refs), np.int64), np.zeros(len(refs), np.uint32)
     starts = np.zeros(len(refs), np.int64)
     is_local = refs >= 0
@@ -238,11 +251,13 @@ def _copy_events(batch: EventBatch, older: EventBatch | None, refs: Ints) -> Eve
             starts[found] = source.offsets[rows[found]]
             lengths[found] = source.lengths[rows[found]]
             kinds[found] = source.block_types[rows[found]]
-    kinds[kinds == 0] = kinds.max(initial=0)
+    nothing = refs == NONE
+    kinds[nothing] = kinds[~nothing][:1] if len(refs) > np.count_nonzero(nothing) else BlockType.EV_V2
+    lengths[nothing] = len(_NO_EVENT)
     sources = batch.data.data, b"" if older is None else older.data.data
     chunks = [
-        sources[not local][start : start + length]
-        for local, start, length in zip(is_local.tolist(), starts.tolist(), lengths.tolist(), strict=True)
+        _NO_EVENT if ref == NONE else sources[ref < NONE][start : start + length]
+        for ref, start, length in zip(refs.tolist(), starts.tolist(), lengths.tolist(), strict=True)
     ]
     return EventBatch(
         batch.section,

@@ -57,6 +57,11 @@ def as_directory(path: bytes) -> bytes:
     return path if not path or path.endswith(b"/") else path + b"/"
 
 
+def with_slash(path: bytes) -> bytes:
+    """A path with a slash at its end, an empty one being the root."""
+    return path if path.endswith(b"/") else path + b"/"
+
+
 class PathNode:
     """A path that hangs on the name of a file descriptor, and so is worked out later, if at all.
 
@@ -85,9 +90,15 @@ class PathNode:
     def settle(self, descriptor_name: bytes | None = None) -> None:
         """Work out the value; the base and the descriptor's name have to be known, None where it has none."""
         base = known(self.base)
-        path = self.text if self.descriptor is None else descriptor_name
-        joined = base if path is None else join(base, path)
-        self.value = as_directory(joined) if self.directory else joined
+        if self.descriptor is None:
+            joined = join(base, self.text)
+        elif descriptor_name is None:
+            self.value = base
+            return
+        else:
+            # A descriptor without a name says nothing about where it is.
+            joined = join(base, descriptor_name) if descriptor_name else b""
+        self.value = with_slash(joined) if self.directory else joined
 
 
 #: A path that is known, or will be.

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from scaptools.capture.batch import EventBatch
 
+#: Bytes of the widest number a parameter holds; damaged ones may have more.
+WIDEST = 8
+
 #: The parameters of one event: None for one the event does not have, empty for one without a value.
 Record: TypeAlias = tuple[bytes | None, ...]
 

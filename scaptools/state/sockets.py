@@ -169,7 +169,8 @@ def transferred(
         return descriptor._replace(type=type_)
     l4 = descriptor.l4 or L4Protocol.UDP
     merged = network.patched(merged)
-    role = descriptor.role or _guessed_role(merged, sends=sends, others=others)
+    now = descriptor._replace(type=type_, ends=merged)
+    role = descriptor.role or _guessed_role(merged, sends=sends, descriptors=[now, *others])
     if role == (Role.SERVER if sends else Role.CLIENT):
         merged = merged.swapped()
     return descriptor._replace(type=type_, ends=merged, l4=l4, role=role, name=endpoint_name(merged, l4))
@@ -187,10 +188,10 @@ def _merged(descriptor: Descriptor, ends: Endpoints) -> tuple[Endpoints, bool]:
     return merged, merged != current
 
 
-def _guessed_role(ends: Endpoints, *, sends: bool, others: Iterable[Descriptor]) -> Role:
-    """Which end a socket of unknown role is: a server where the process uses the destination port otherwise."""
+def _guessed_role(ends: Endpoints, *, sends: bool, descriptors: Iterable[Descriptor]) -> Role:
+    """Which end a socket of unknown role is, by how the process, this socket included, uses its ports."""
     connections, known_port = [], False
-    for other in others:
+    for other in descriptors:
         if other.type == DescriptorType.IPV4_SOCKET:
             connections.append(other.ends)
             known_port |= other.ends.dport == ends.dport

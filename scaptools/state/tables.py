@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scap_formats.descriptors import DescriptorType
 from scaptools.state import sockets
-from scaptools.state.descriptors import UNIX, Descriptor, Endpoints, parse_address, parse_tuple
-from scaptools.state.records import Record, param, text
+from scaptools.state.descriptors import CONNECTIONS, UNIX, Descriptor, Endpoints, parse_address, parse_tuple
+from scaptools.state.records import WIDEST, Record, param, text
 from scaptools.state.timeline import ABSENT
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class Step(IntEnum):
     FORGET = 1
     CLOSING = 2
     OPEN = 3
-    EVENT = 4
-    CLOSE = 5
+    USE = 4
+    EVENT = 5
+    CLOSE = 6
 
 
 class TableEvent(NamedTuple):
@@ -71,10 +72,9 @@ class TablePass:
     copied a descriptor nobody knows, ``sizes`` (table, position, open descriptors) after every change.
     """
 
-    def __init__(self, tables: Tables, byteorder: ByteOrder, open_descriptor: Callable[[int], Descriptor]) -> None:
+    def __init__(self, tables: Tables, byteorder: ByteOrder) -> None:
         self.tables = tables
         self.byteorder = byteorder
-        self._open_descriptor = open_descriptor
         self.writes: list[tuple[int, int, int, int, int]] = []
         self.kept: list[int] = []
         self.refused: list[int] = []
@@ -104,6 +104,8 @@ class TablePass:
             elif step == Step.EVENT:
                 event = events[extra]
                 _HANDLERS[event.type](self, event)
+            elif step == Step.USE:
+                self._use(table, fd, position)
             elif step == Step.COPY:
                 copied = dict(tables.get(extra, ()))
                 tables[table] = copied
@@ -113,6 +115,16 @@ class TablePass:
             else:
                 closing[table, fd] = False
 
+    def _use(self, table: int, fd: int, position: int) -> None:
+        """Something went through a descriptor: a socket that had no peer has one now."""
+        value = self._find(table, fd)
+        descriptor = self.tables.descriptors[value] if value >= 0 else None
+        if descriptor is not None and descriptor.type in CONNECTIONS and not descriptor.connected:
+            self.tables.descriptors.append(descriptor._replace(connected=True))
+            made = len(self.tables.descriptors) - 1
+            self.tables.tables[table][fd] = made
+            self.writes.append((table, fd, position, made, value))
+
     def _note_add(self, table: int, fd: int) -> None:
         if (table, fd) in self._closing:
             self._closing[table, fd] = True
@@ -121,13 +133,6 @@ class TablePass:
 
     def _find(self, table: int, fd: int) -> int:
         return self.tables.tables.get(table, {}).get(fd, ABSENT)
-
-    def _descriptor(self, value: int) -> Descriptor:
-        return self.tables.descriptors[value] if value >= 0 else self._open_descriptor(-2 - value)
-
-    def _current(self, event: TableEvent) -> Descriptor | None:
-        value = self._find(event.table, event.fd)
-        return None if value == ABSENT else self._descriptor(value)
 
     def _put(self, event: TableEvent, fd: int, value: int, before: int, position: int | None = None) -> None:
         table = self.tables.tables.setdefault(event.table, {})
@@ -153,15 +158,17 @@ class TablePass:
         before = self._find(event.table, event.fd)
         if before == ABSENT:
             return
-        old = self._descriptor(before)
+        # A file opened in this batch has no more than a type here; it stays itself unless it turns out to be a socket.
+        is_file = before < ABSENT
+        old = Descriptor(DescriptorType.FILE) if is_file else self.tables.descriptors[before]
         new = change(old)
-        if new != old:
+        if new != old and not (is_file and new.type == old.type and not new.name):
             self.tables.descriptors.append(new)
             self._put(event, event.fd, len(self.tables.descriptors) - 1, before)
 
     def _integer(self, record: Record, index: int, default: int = ABSENT, *, signed: bool = True) -> int:
         value = param(record, index)
-        return default if value is None else int.from_bytes(value, self.byteorder, signed=signed)
+        return default if value is None else int.from_bytes(value[:WIDEST], self.byteorder, signed=signed)
 
     def _tuple(self, value: bytes | None) -> Endpoints | None:
         return None if value is None else parse_tuple(value, self.byteorder)

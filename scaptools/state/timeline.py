@@ -24,6 +24,17 @@ ABSENT = -1
 _TABLE_LIMIT = 1 << 22
 
 
+def as_int64(values: list[int]) -> Ints:
+    """Numbers of 64 bits, those above the signed range wrapped into it."""
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        return np.array([value & _UNSIGNED for value in values], np.uint64).astype(np.int64)
+
+
+_UNSIGNED = (1 << 64) - 1
+
+
 class KeyCodes:
     """Dense codes for int64 keys: their rank among the distinct ones."""
 
@@ -92,7 +103,7 @@ class Timeline:
 
     def values_at(self, writes: Ints) -> Ints:
         """The values of writes, `ABSENT` for `ABSENT`."""
-        return np.where(writes >= 0, self.values[writes], ABSENT)
+        return np.where(writes >= 0, self.values[writes], ABSENT) if len(self.values) else writes
 
     def _search(self, codes: NDArray[Any], positions: Ints) -> Ints:
         starts = codes.astype(np.int64) * self._span

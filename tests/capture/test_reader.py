@@ -171,3 +171,62 @@ def test_every_cut_delivers_the_events_before_it() -> None:
         expected = 0 if (end - 28) % 40 == 0 else 1
         assert len(reader.damage) == expected
         assert all(damage.truncated for damage in reader.damage)
+
+
+def test_no_schema_is_run_per_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers, parameters, conversion and copies of events cost no call of Construct, however many there are."""
+    from construct import Construct
+
+    from scaptools.capture.conversion import convert_batches
+
+    calls = 0
+    original = Construct.parse_stream
+
+    def counting(self: Construct, *args: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Construct, "parse_stream", counting)
+    counts = []
+    for events in (10, 1000):
+        builder = CaptureBuilder().block(BlockType.MI, bytes(180))
+        for _ in range(events):
+            builder.event(6, [bytes(8), bytes(4)]).event(7, [bytes(8), b"data"])
+        data = builder.to_bytes()
+        calls = 0
+        batches = list(open_reader(io.BytesIO(data)).batches())
+        for batch in [*batches, *convert_batches(batches)]:
+            batch.raw_blocks()
+            for event_type in batch.types_present():
+                batch.parameters(event_type).column(1).bytes()
+        counts.append(calls)
+    assert counts[0] == counts[1] < 10
+
+
+def test_a_hundred_thousand_processes() -> None:
+    entry = {"tid": 5, "pid": 5, "comm": b"worker", "tail_size": 76, "extra": b""}
+    one = CaptureBuilder().block(BlockType.PL_V9, {"entries": [entry], "padding": b"", "rest": b""}).to_bytes()
+    builder = CaptureBuilder().block(BlockType.PL_V9, one[28 + 8 : -4] * 100_000).event("read")
+    reader = open_reader(io.BytesIO(builder.to_bytes()), window_bytes=1 << 20)
+    assert sum(len(batch) for batch in reader.batches()) == 1
+    (block,) = reader.sections[0].of_kind(BlockKind.PROCESSES)
+    assert len(block.raw) > 10_000_000
+    assert not reader.damage
+
+
+@pytest.mark.parametrize("builder", [CaptureBuilder(), CaptureBuilder().block(BlockType.MI, bytes(180))])
+def test_captures_without_events(builder: CaptureBuilder) -> None:
+    reader = open_reader(io.BytesIO(builder.to_bytes()))
+    assert list(reader.batches()) == []
+    assert len(reader.sections) == 1
+    assert not reader.damage
+
+
+def test_a_header_without_its_magic_is_told_and_read_on() -> None:
+    second = bytearray(CaptureBuilder().event("open").to_bytes())
+    second[8:12] = b"oops"
+    reader = open_reader(io.BytesIO(CaptureBuilder().event("read").to_bytes() + bytes(second)))
+    assert sum(len(batch) for batch in reader.batches()) == 2
+    (error,) = reader.damage_errors()
+    assert error.offset == 68

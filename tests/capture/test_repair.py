@@ -20,7 +20,7 @@ from scaptools.testing import CaptureBuilder
 CAPTURES = Path(__file__).parents[2].parent / "shared" / "data" / "captures"
 NAMES = sorted(path.name for path in CAPTURES.glob("*.scap")) or ["(none)"]
 #: How many damaged captures are tried; the nightly run raises it.
-ROUNDS = int(os.environ.get("SCAP_DAMAGE_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("SCAP_DAMAGE_ROUNDS", "25"))
 
 
 def repaired(data: bytes, tmp_path: Path, **options: int) -> tuple[bytes, RepairReport]:

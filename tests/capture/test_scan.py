@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
@@ -118,3 +119,36 @@ def test_many_faults_in_a_window() -> None:
     scan = scan_blocks(np.frombuffer(data, np.uint8), byteorder="little", final=True)
     assert len(scan.offsets) == 200 * 300
     assert len(scan.damage) == 300
+
+
+@pytest.mark.parametrize("wrong", [16, 44, 5000, 1 << 30, 0, 3])
+def test_a_wrong_leading_length_costs_nothing(wrong: int) -> None:
+    data = bytearray(
+        CaptureBuilder().event("read").event("open").event("close").event("write").event("read").to_bytes()
+    )
+    whole = walk(bytes(data))
+    data[28 + 4 : 28 + 8] = struct.pack("<I", wrong)
+    scan = scan_blocks(np.frombuffer(bytes(data), np.uint8), byteorder="little", final=True)
+    assert list(zip(scan.offsets.tolist(), scan.lengths.tolist(), scan.types.tolist(), strict=True)) == whole
+    assert [(damage.offset, damage.length, damage.reason) for damage in scan.damage] == [
+        (28, 0, "the block's leading length is wrong")
+    ]
+
+
+def test_a_huge_length_does_not_make_windows_grow() -> None:
+    from scaptools.capture.reader import open_reader
+
+    builder = CaptureBuilder()
+    for _ in range(80_000):
+        builder.event("read")
+    data = bytearray(builder.to_bytes())
+    at = 28 + 40 * 20_000
+    data[at + 4 : at + 8] = struct.pack("<I", 1 << 31)
+    reader = open_reader(io.BytesIO(bytes(data)), window_bytes=1 << 18)
+    sizes, events = [], 0
+    for batch in reader.batches():
+        sizes.append(len(batch.data))
+        events += len(batch)
+    assert events == 80_000
+    assert max(sizes) < 1 << 22
+    assert [damage.offset for damage in reader.damage] == [at]

@@ -61,10 +61,20 @@ def lines(loaded: RuleSet, *payloads: bytes, matching: Matching = Matching.FIRST
         ("%toupper(ct.name) %len(ct.name)", "NAME 4"),
         ("%json.value[/awsRegion]-%json.value['/awsRegion']", "r-r"),
         ("%ct.id %container.info.", "<NA> ."),
+        ('%concat(ct.name, ")", ct.region)(x)', "Name)r(x)"),
+        ("%len(ct.name)[0]", "4[0]"),
+        ("%getopt((ct.name), 'N')[N].", "<NA>."),
     ],
 )
 def test_text(rules: Rules, output: str, expected: str) -> None:
     assert lines(rules(text(output))) == [f"16:17:57.881785348: Warning {expected}"]
+
+
+@pytest.mark.parametrize(
+    "output", ["%toupper(x.y)", "%toupper(ct.name", "%toupper()", "%nothing", "%", "%5", "%proc.name"]
+)
+def test_outputs_that_are_wrong(rules: Rules, output: str) -> None:
+    assert [error.code.name for error in rules(text(output)).results[-1].errors] == ["LOAD_ERR_COMPILE_OUTPUT"]
 
 
 def test_iso_time(rules: Rules) -> None:

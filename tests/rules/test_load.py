@@ -177,6 +177,10 @@ def test_json_as_falco_prints_it(load: Load) -> None:
         (RULE.replace(": o", ": '%evt.dir'"), ["LOAD_DEPRECATED_ITEM"]),
         (RULE.replace(": o", ": '%container.info x'"), ["LOAD_DEPRECATED_ITEM"]),
         (RULE.replace("=open", "=open and proc.name=proc.name"), ["LOAD_COMPILE_CONDITION"]),
+        (
+            RULE.replace("evt.type=open", 'jevt.value[/a]="<NA>"') + "  source: aws_cloudtrail\n",
+            ["LOAD_UNSAFE_NA_CHECK"],
+        ),
         (RULE + RULE.replace("open", "close") + "- rule: R\n  enabled: false\n", ["LOAD_DEPRECATED_ITEM"]),
         (
             RULE + "  exceptions:\n  - {name: e, fields: proc.name}\n  - {name: e, fields: proc.name}\n",

@@ -173,8 +173,6 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = [20, 0, 0, 1000]
 
     def limited(descriptor: int, data: memoryview) -> int:
-        if bytes(data[:5]) not in {b"alert", b"\nalert"[:5]} and b"alert" not in bytes(data):
-            return write(descriptor, data)
         part = min(room[0], len(data))
         if not part:
             room.pop(0)
@@ -342,6 +340,27 @@ def test_certificates_that_are_missing(tmp_path: Path) -> None:
     settings = HttpSettings("https://127.0.0.1/", ca_cert=str(tmp_path / "none.pem"))
     with pytest.raises(OutputError, match="a certificate cannot be used"):
         HttpOutput(settings, json_output=True)
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_https_to_something_else(*, insecure: bool) -> None:
+    with receiving() as receiver:
+        settings = HttpSettings(receiver.url.replace("http:", "https:"), insecure=insecure)
+        worker = Worker(HttpOutput(settings, json_output=True), patience=0)
+        worker.send(MESSAGES)
+        report = worker.close()
+    assert (report.delivered, report.lost) == (0, 5)
+    assert receiver.bodies == []
+
+
+def test_timeouts_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scaptools.rules.outputs.http._TIMEOUT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        worker = Worker(HttpOutput(HttpSettings(url, max_consecutive_timeouts=2), json_output=True))
+        worker.send(MESSAGES[:1])
+        report = worker.close()
+    assert (report.lost, report.retries, report.reason) == (1, 2, f"{url}: no answer in time")
 
 
 def test_syslog_over_udp() -> None:

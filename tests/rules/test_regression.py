@@ -72,13 +72,9 @@ def test_alerts_per_rule(case: dict[str, Any], catalog: Catalog) -> None:
         selections += [Selection(enable=True, tag=tag) for tag in case["run_tags"]]
     assert run(rules, selections, case["trace"], raw_events=False) == case["falco_0_44"]["counts"]
     wanted = case["expect"].get("counts")
-    if wanted is not None and case["name"] not in DIFFERENT_IN_0_33:
+    if wanted is not None:
         counts = run(rules, selections, case["trace"], raw_events=True)
         assert {name: counts.get(name, 0) for name in wanted} == wanted
-
-
-#: Cases whose counts 0.33 reached in ways of its own.
-DIFFERENT_IN_0_33: frozenset[str] = frozenset()
 
 
 def run(rules: RuleSet, selections: list[Selection], trace: str, *, raw_events: bool) -> dict[str, int]:

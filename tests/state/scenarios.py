@@ -241,8 +241,13 @@ def operations(*, min_size: int = 0, max_size: int = 60) -> st.SearchStrategy[li
 
 
 def events_of(chosen: Sequence[Operation]) -> list[Ev]:
-    """The events of operations, 1 microsecond apart."""
+    """The events of operations, 1 microsecond apart.
+
+    A process that has, or had, other threads is never born again: no kernel gives its id to another one before they
+    are gone.
+    """
     events: list[Ev] = []
+    shared: set[int] = set()
     for call, thread, a, b, which in chosen:
         enter, exit_ = CALLS[call]
         tid = TIDS[thread]
@@ -254,10 +259,19 @@ def events_of(chosen: Sequence[Operation]) -> list[Ev]:
         made = [entered] if which != EXIT and entered is not None else []
         if which != ENTER or entered is None:
             made.append(exit_(a, b, tid))
+            if call in {"thread", "threaded"}:
+                shared.add(number(made[-1][1][4]))
+            elif call in {"clone", "cloned"} and (number(made[-1][1][0]) or tid) in shared:
+                continue
         events.extend(
             Ev(type_, tid, START + 1000 * (len(events) + at), params) for at, (type_, params) in enumerate(made)
         )
     return events
+
+
+def number(data: bytes) -> int:
+    """The signed number some bytes hold."""
+    return int.from_bytes(data, "little", signed=True)
 
 
 def _event_block(event: Ev) -> bytes:
@@ -281,7 +295,7 @@ def _listed_process(tid: int) -> dict[str, object]:
         "exe": b"/bin/listed",
         "exepath": b"/bin/listed",
         "args": b"-l\0",
-        "cwd": b"/work/dir",
+        "cwd": b"/data/dir",
         "fdlimit": 256,
         "uid": 1000,
         "gid": 1000,

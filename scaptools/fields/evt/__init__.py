@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaptools.fields.evt import header, infrastructure, machine, times
+from scaptools.fields.evt import elapsed, header, infrastructure, machine, times
 from scaptools.fields.evt.arguments import argument_fields
 from scaptools.fields.evt.categories import category_fields
 from scaptools.fields.evt.context import EventContext
 from scaptools.fields.evt.descriptors import descriptor_fields
 from scaptools.fields.evt.kinds import kind_fields
 from scaptools.fields.evt.opens import open_fields
+from scaptools.fields.evt.outputtime import output_time
 from scaptools.fields.evt.results import result_fields
 from scaptools.fields.paramtext import DEFAULT_STYLE, STATELESS
 
@@ -35,6 +36,8 @@ def evt_fields(style: TextStyle = DEFAULT_STYLE, context: EventContext | None = 
     return (
         *header.FIELDS,
         *times.FIELDS,
+        *elapsed.FIELDS,
+        output_time(style.times),
         *kind_fields(dialect),
         *category_fields(dialect, context),
         *argument_fields(style, STATELESS if context is None else context),

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     #: From the timestamps of events to one number each.
     Measure = Callable[[EventBatch, Rows], NDArray[np.uint64]]
 
-_TIME = Clock("t.n")
 _DATE_TIME = Clock("d t.n")
 _MAX_TIMESTAMP = 2**64 - 1
 
@@ -68,8 +67,8 @@ def parse_timestamp(text: str) -> int:
     return int(text)
 
 
-def _clock_field(name: str, clock: Clock, description: str, *flags: str) -> Field:
-    return Field(name, ParamType.CHARBUF, description, partial(_text, clock), flags=frozenset(flags))
+def _clock_field(name: str, clock: Clock, description: str) -> Field:
+    return Field(name, ParamType.CHARBUF, description, partial(_text, clock))
 
 
 def _number_fields(
@@ -96,12 +95,11 @@ def _number_fields(
 
 
 FIELDS: tuple[Field, ...] = (
-    _clock_field("evt.time", _TIME, "Local time of day with nanoseconds."),
+    _clock_field("evt.time", Clock("t.n"), "Local time of day with nanoseconds."),
     _clock_field("evt.time.s", Clock("t"), "Local time of day in whole seconds."),
     _clock_field("evt.time.iso8601", Clock("dTt.n+0000", utc=True), "Date and time of day in UTC as ISO 8601 has it."),
     _clock_field("evt.datetime", _DATE_TIME, "Local date and time of day with nanoseconds."),
     _clock_field("evt.datetime.s", Clock("d t"), "Local date and time of day in whole seconds."),
-    _clock_field("evt.outputtime", _TIME, "The time as output lines show it.", "PRINT_ONLY"),
     *_number_fields("evt.rawtime", ParamType.ABSTIME, timestamps, PrintFormat.DEC, "Time since the epoch"),
     *_number_fields(
         "evt.reltime",

@@ -11,7 +11,7 @@ from scaptools.fields.paramtext.buffers import buffer_text
 from scaptools.fields.paramtext.clock import Clock
 from scaptools.fields.paramtext.context import STATELESS, ParameterContext, StatelessContext, TextColumn
 from scaptools.fields.paramtext.renderers import RENDERERS, best_text, param_text
-from scaptools.fields.paramtext.style import CLASSIC, CURRENT, DEFAULT_STYLE, BufferMode, Dialect, TextStyle
+from scaptools.fields.paramtext.style import CLASSIC, CURRENT, DEFAULT_STYLE, BufferMode, Dialect, TextStyle, TimeStyle
 from scaptools.fields.paramtext.values import ParamText, ParamValues
 from scaptools.fields.paramtext.weave import Piece, Weave
 
@@ -32,6 +32,7 @@ __all__ = [
     "StatelessContext",
     "TextColumn",
     "TextStyle",
+    "TimeStyle",
     "Weave",
     "best_text",
     "buffer_text",

@@ -30,6 +30,21 @@ class BufferMode(Enum):
     HEX_ASCII = "-X"
 
 
+class TimeStyle(Enum):
+    """How lines show the time of an event; the values are sysdig's letters."""
+
+    #: The local time of day.
+    HUMAN = "h"
+    #: Since the epoch.
+    ABSOLUTE = "a"
+    #: Since the first event.
+    RELATIVE = "r"
+    #: Since the enter event of the call.
+    LATENCY = "d"
+    #: Since the line before.
+    DELTA = "D"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """What differs between sysdig 0.29.3 and today's libraries; each dialect equals only itself.
@@ -84,7 +99,7 @@ CURRENT = Dialect(
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """How parameters are printed.
+    """How parameters and the time of events are printed.
 
     ``limit`` is the length from which a buffer in `BufferMode.DOTS` is cut, None for never.
     """
@@ -92,6 +107,7 @@ class TextStyle:
     dialect: Dialect = field(default=CLASSIC)
     buffers: BufferMode = BufferMode.DOTS
     limit: int | None = 80
+    times: TimeStyle = TimeStyle.HUMAN
 
     def dialect_of(self, event: EventType) -> Dialect:
         """The rules an event type's values are printed by."""

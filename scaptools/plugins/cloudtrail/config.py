@@ -50,6 +50,20 @@ class Config:
         default="", metadata={"key": "s3AccountList", "about": "Accounts to read in a bucket, joined by commas"}
     )
     queue_owner: str = field(default="", metadata={"key": "sqsOwnerAccount", "about": "Account that owns the queue"})
+    skip_bad_messages: bool = field(
+        default=False,
+        metadata={
+            "key": "sqsSkipBad",
+            "about": "Pass over queue messages that are no use and objects that are gone, instead of ending",
+        },
+    )
+    official_quirks: bool = field(
+        default=False,
+        metadata={
+            "key": "officialQuirks",
+            "about": "Choose objects exactly as version 0.17.1 of the plugin of that name does, slips included",
+        },
+    )
     aws: AwsConfig = field(default_factory=AwsConfig, metadata={"key": "aws", "about": "Access to AWS"})
 
     @staticmethod

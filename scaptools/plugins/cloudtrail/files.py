@@ -39,6 +39,8 @@ class LogFiles(ABC):
 
     #: Files handed out so far.
     opened: int = 0
+    #: What was passed over because it was no use.
+    skipped: int = 0
 
     @property
     @abstractmethod

@@ -31,7 +31,7 @@ class CloudTrailPlugin(SourcePlugin, ExtractorPlugin):
     info: ClassVar[PluginInfo] = PluginInfo(
         name=_NAME,
         version="0.17.1",
-        description="Reads AWS CloudTrail log files and extracts fields from their records",
+        description="Reads AWS CloudTrail logs from files, S3 or SQS and extracts fields from their records",
         contact="github.com/falcosecurity/plugins/",
         id=2,
         source="aws_cloudtrail",
@@ -46,7 +46,7 @@ class CloudTrailPlugin(SourcePlugin, ExtractorPlugin):
         self._config = Config.parse(self.config, plugin=_NAME)
 
     def open(self, params: str) -> CloudTrailStream:
-        """Start reading a log file or a directory of log files. Raises PluginError."""
+        """Start reading log files: of a path, of ``s3://BUCKET/PREFIX`` or ``sqs://QUEUE``. Raises PluginError."""
         return open_stream(params, self._config, plugin=_NAME)
 
     def event_text(self, payload: bytes) -> str:

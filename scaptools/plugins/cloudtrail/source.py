@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from scaptools.errors import PluginError
+from scaptools.plugins.cloudtrail.bucket import BUCKET_SCHEME, BucketFiles
 from scaptools.plugins.cloudtrail.events import events_of
 from scaptools.plugins.cloudtrail.files import LocalFiles, LogFiles, text_of
+from scaptools.plugins.cloudtrail.messages import QUEUE_SCHEME, QueueFiles
 from scaptools.plugins.contract import EventStream
 
 if TYPE_CHECKING:
@@ -25,15 +27,18 @@ def _open_local(params: str, config: Config, plugin: str) -> LogFiles:
     return LocalFiles(params, plugin=plugin)
 
 
-def _refuse_remote(params: str, config: Config, plugin: str) -> LogFiles:
-    del config
-    raise PluginError(f"cannot open {params}: this build reads local paths only", plugin=plugin)
+def _open_bucket(params: str, config: Config, plugin: str) -> LogFiles:
+    return BucketFiles(params, config, plugin=plugin)
+
+
+def _open_queue(params: str, config: Config, plugin: str) -> LogFiles:
+    return QueueFiles(params, config, plugin=plugin)
 
 
 #: What an open text begins with, and how such a text is opened; the first that fits.
 MODES: Final[tuple[tuple[str, Opener], ...]] = (
-    ("s3://", _refuse_remote),
-    ("sqs://", _refuse_remote),
+    (BUCKET_SCHEME, _open_bucket),
+    (QUEUE_SCHEME, _open_queue),
     ("", _open_local),
 )
 
@@ -80,9 +85,10 @@ class CloudTrailStream(EventStream):
 
     def progress(self) -> tuple[float, str] | None:
         """The share of the files that have been opened, and the same in words."""
-        opened, known = self._files.opened, self._files.known
+        opened, known, skipped = self._files.opened, self._files.known, self._files.skipped
         share = opened / known if known else 0.0
-        return share, f"{share * 100:.2f}% - {opened}/{known} files"
+        passed = f", {skipped} skipped" if skipped else ""
+        return share, f"{share * 100:.2f}% - {opened}/{known} files{passed}"
 
     def close(self) -> None:
         """Release what the place of the files holds."""

@@ -8,8 +8,10 @@ array is a decimal index.
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -139,23 +141,20 @@ class Documents:
             for row in np.flatnonzero(self.is_array(spans)):
                 at = int(spans.start[row])
                 inner = grammar.elements(self.bytes[at : spans.end[row]].tobytes())
-                if number < len(inner):
-                    start[row], end[row] = at + inner[number][0], at + inner[number][1]
+                left, right = next(islice(inner, number, None), (-at, -at))
+                start[row], end[row] = at + left, at + right
         return Spans(start, end, level)
 
     def elements(self, spans: Spans) -> tuple[NDArray[np.intp], Spans]:
         """All elements of the arrays among the values: the rows they come from, and where they lie."""
-        rows, start, end = [], [], []
-        for row in np.flatnonzero(self.is_array(spans)):
+        rows, start, end = array("q"), array("q"), array("q")
+        for row in np.flatnonzero(self.is_array(spans)).tolist():
             at = int(spans.start[row])
             for left, right in grammar.elements(self.bytes[at : spans.end[row]].tobytes()):
                 rows.append(row)
                 start.append(at + left)
                 end.append(at + right)
-        return (
-            np.array(rows, np.intp),
-            Spans(np.array(start, np.int64), np.array(end, np.int64), spans.level + 1),
-        )
+        return np.array(rows, np.intp), Spans(np.array(start), np.array(end), spans.level + 1)
 
     def is_string(self, spans: Spans) -> Mask:
         """Which values are strings."""
@@ -181,23 +180,22 @@ class Documents:
         inner = self.is_string(spans).astype(np.int64)
         start = spans.start + inner
         end = np.where(inner, spans.end - 1, start)
-        array = slices(self.buffer, start, end, spans.present)
+        texts = slices(self.buffer, start, end, spans.present)
         rows = self._escaped(start, end)
-        return replaced(array, rows, [unescape(self.bytes[start[row] : end[row]].tobytes()) for row in rows])
+        return replaced(texts, rows, [unescape(self.bytes[start[row] : end[row]].tobytes()) for row in rows])
 
     def printed(self, spans: Spans) -> pa.Array:
         """Strings decoded, everything else in compact source form; an absent value is missing."""
         string = self.is_string(spans)
         start, end = spans.start + string, spans.end - string
-        array = self.sources(start, end, spans.present & ~string)
-        other = self.strings(spans.where(string))
-        return pc.coalesce(array, other)
+        others = self.sources(start, end, spans.present & ~string)
+        return pc.coalesce(others, self.strings(spans.where(string)))
 
     def sources(self, start: NDArray[np.int64], end: NDArray[np.int64], present: Mask) -> pa.Array:
         """The text between two positions of each document in compact form, null where not ``present``."""
-        array = slices(self.buffer, start, end, present)
+        texts = slices(self.buffer, start, end, present)
         loose = np.flatnonzero(self.index.spaced & present)
-        return replaced(array, loose, [compact(self.bytes[start[row] : end[row]].tobytes()) for row in loose])
+        return replaced(texts, loose, [compact(self.bytes[start[row] : end[row]].tobytes()) for row in loose])
 
     def _escaped(self, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.intp]:
         slashes = self.index.slashes

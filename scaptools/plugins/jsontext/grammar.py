@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 from array import array
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: How deep values may nest; the root is at depth 1.
 MAX_DEPTH: Final = 300
@@ -143,9 +146,8 @@ def name_at(text: bytes) -> bytes:
     return match[0] if match else b""
 
 
-def elements(source: bytes) -> list[tuple[int, int]]:
+def elements(source: bytes) -> Iterator[tuple[int, int]]:
     """The spans of an array's elements, without the white space around them; ``source`` is known to parse."""
-    spans: list[tuple[int, int]] = []
     depth = 0
     start = 1
     for match in _TOKEN.finditer(source):
@@ -159,6 +161,5 @@ def elements(source: bytes) -> list[tuple[int, int]]:
             left = len(text) - len(text.lstrip(BLANKS))
             right = len(text.rstrip(BLANKS))
             if right:
-                spans.append((start + left, start + right))
+                yield start + left, start + right
             start = match.end()
-    return spans

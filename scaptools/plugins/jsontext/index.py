@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from scaptools.plugins.jsontext import gaps, grammar
-from scaptools.plugins.jsontext.tokens import QUOTE, backslashes, shape_tokens, words
+from scaptools.plugins.jsontext.tokens import QUOTE, backslash_runs, shape_tokens, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from scaptools.plugins.jsontext.tokens import Bytes, Positions
+    from scaptools.plugins.jsontext.tokens import Bytes, Positions, Runs
 
 #: Deepest nesting that is worth arrays; each level costs a pass over the brackets.
 MAX_LEVELS: Final = 32
@@ -42,7 +42,7 @@ class Index:
     ``start``, ``end`` of shape ``(n,)`` give each document's value, both 0 where it does not parse; ``spaced`` says
     which may have white space between their tokens. ``key``, ``sign``, ``value``, ``value_end`` have one entry per
     member, in the order of the text: where its name begins, its `signature`, and its value's span. ``slashes`` are
-    the positions of all backslashes inside the documents.
+    the positions where runs of backslashes begin.
     """
 
     start: NDArray[np.int64]
@@ -52,7 +52,7 @@ class Index:
     sign: NDArray[np.uint32]
     value: NDArray[Any]
     value_end: NDArray[Any]
-    slashes: NDArray[np.int64]
+    slashes: NDArray[Any]
 
 
 def signature(depth: Any, length: Any, word: Any) -> Any:
@@ -88,7 +88,7 @@ def build_index(buffer: Bytes, starts: NDArray[np.int64], ends: NDArray[np.int64
     start, end = np.zeros(count, np.int64), np.zeros(count, np.int64)
     spaced = np.zeros(count, bool)
     members: list[_Members] = [_Members.empty()]
-    slashes: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    slashes: list[NDArray[Any]] = [np.zeros(0, positions)]
     reader = gaps.GapReader()
     for first, last in _blocks(starts, ends):
         base = int(starts[first])
@@ -98,7 +98,7 @@ def build_index(buffer: Bytes, starts: NDArray[np.int64], ends: NDArray[np.int64
         start[here] = np.where(block.value_end > 0, block.value + base, 0)
         end[here] = np.where(block.value_end > 0, block.value_end + base, 0)
         spaced[here] = block.spaced
-        slashes.append(block.slashes + base)
+        slashes.append((block.runs[0] + base).astype(positions))
         members.append(rows.moved(base, positions))
     joined = _Members.joined(members)
     return Index(start, end, spaced, joined.key, joined.sign, joined.value, joined.value_end, np.concatenate(slashes))
@@ -157,7 +157,7 @@ class _Block:
         self.text = self.padded[: len(text)]
         self.starts = starts
         self.ends = ends
-        self.slashes = backslashes(self.text)
+        self.runs = backslash_runs(self.text)
         self.value = np.zeros(len(starts), np.int64)
         self.value_end = np.zeros(len(starts), np.int64)
         self.spaced = np.zeros(len(starts), bool)
@@ -166,8 +166,9 @@ class _Block:
         """The members of all documents, in the order of the text."""
         odd = np.ones(len(self.starts), bool)
         parts: list[_Members] = [_Members.empty()]
-        if len(self.text) >= _FEW_BYTES:
-            items = _items(self.text, self.starts, self.ends, self.slashes)
+        # More than a block's worth is a single document, for which the arrays might be large.
+        if _FEW_BYTES <= len(self.text) <= _BLOCK:
+            items = _items(self.text, self.starts, self.ends, self.runs)
             if items is not None:
                 parts.append(self._regular(items, reader, odd))
         for document in np.flatnonzero(odd):
@@ -277,9 +278,9 @@ class _Items:
         return good
 
 
-def _items(text: Bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], slashes: Positions) -> _Items | None:
+def _items(text: Bytes, starts: NDArray[np.int64], ends: NDArray[np.int64], runs: Runs) -> _Items | None:
     """Items of every document that has an even number of quotes and balanced brackets; None if there is none."""
-    tokens = shape_tokens(text, slashes)
+    tokens = shape_tokens(text, runs)
     left, right = np.searchsorted(tokens, starts), np.searchsorted(tokens, ends)
     documents = np.flatnonzero(right > left)
     while len(documents):

@@ -31,7 +31,7 @@ def indented(source: bytes) -> bytes | None:
     ``source`` is known to parse leniently; None where strict JSON would refuse one of its scalars.
     """
     body = source.rstrip(BLANKS)
-    parts: list[bytes] = []
+    out = bytearray()
     depth = 0
     position = 0
     while position < len(body):
@@ -44,19 +44,19 @@ def indented(source: bytes) -> bytes | None:
             # Two scalars in a row, such as 01, are one lenient number.
             if position < len(body) and body[position] not in BLANKS + b",:]}":
                 return None
-            parts.append(scalar)
+            out += scalar
         elif opened is not None:
-            parts.append(opened + closed)
+            out += opened + closed
         elif mark is None:
             continue
         elif mark in b"{[":
             depth += 1
-            parts.append(mark + b"\n" + _STEP * depth)
+            out += mark + b"\n" + _STEP * depth
         elif mark in b"}]":
             depth -= 1
-            parts.append(b"\n" + _STEP * depth + mark)
+            out += b"\n" + _STEP * depth + mark
         elif mark == b",":
-            parts.append(b",\n" + _STEP * depth)
+            out += b",\n" + _STEP * depth
         else:
-            parts.append(b": ")
-    return b"".join(parts) + source[len(body) :]
+            out += b": "
+    return bytes(out + source[len(body) :])

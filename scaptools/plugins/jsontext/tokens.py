@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Bytes: TypeAlias = "NDArray[np.uint8]"
 Positions: TypeAlias = "NDArray[np.intp]"
+Runs: TypeAlias = "tuple[Positions, Positions]"
 
 QUOTE: Final = 0x22
 BACKSLASH: Final = 0x5C
@@ -26,15 +27,19 @@ _MASKS: Final = np.array([(1 << (8 * size)) - 1 for size in range(WORD + 1)], np
 _SLICE: Final = 1 << 17
 
 
-def backslashes(text: Bytes) -> Positions:
-    """Positions of every backslash."""
-    return np.flatnonzero(text == BACKSLASH)
+def backslash_runs(text: Bytes) -> Runs:
+    """Where each run of backslashes begins and ends."""
+    found = np.flatnonzero(text == BACKSLASH)
+    if not len(found):
+        return found, found
+    apart = np.flatnonzero(np.diff(found) != 1)
+    return found[np.append(0, apart + 1)], found[np.append(apart, -1)] + 1
 
 
-def shape_tokens(text: Bytes, slashes: Positions) -> Positions:
+def shape_tokens(text: Bytes, runs: Runs) -> Positions:
     """Positions of all brackets of both kinds and of the quotes that are not escaped.
 
-    ``slashes`` are the positions of the backslashes.
+    ``runs`` are the text's runs of backslashes.
     """
     parts: list[Positions] = [np.zeros(0, np.intp)]
     for start in range(0, len(text), _SLICE):
@@ -47,24 +52,17 @@ def shape_tokens(text: Bytes, slashes: Positions) -> Positions:
         found += start
         parts.append(found)
     positions = np.concatenate(parts)
-    if not len(slashes):
-        return positions
-    escaped = escaped_positions(slashes)
-    escaped = escaped[escaped < len(text)]
-    quotes = escaped[text[escaped] == QUOTE]
-    return np.delete(positions, np.searchsorted(positions, quotes))
+    quotes = escaped_quotes(text, runs)
+    return np.delete(positions, np.searchsorted(positions, quotes)) if len(quotes) else positions
 
 
-def escaped_positions(slashes: Positions) -> Positions:
-    """Positions right behind an odd run of backslashes; ``slashes`` is sorted."""
-    last = np.ones(len(slashes), bool)
-    last[:-1] = slashes[1:] != slashes[:-1] + 1
-    first = np.ones(len(slashes), bool)
-    first[1:] = last[:-1]
-    ends = slashes[last]
-    odd = (ends - slashes[first]) % 2 == 0
-    behind: Positions = ends[odd] + 1
-    return behind
+def escaped_quotes(text: Bytes, runs: Runs) -> Positions:
+    """Positions of the quotes right behind an odd run of backslashes."""
+    starts, ends = runs
+    behind = ends[(ends - starts) % 2 == 1]
+    behind = behind[behind < len(text)]
+    quotes: Positions = behind[text[behind] == QUOTE]
+    return quotes
 
 
 def words(padded: Bytes, starts: Positions, sizes: Positions) -> NDArray[np.uint64]:

@@ -17,10 +17,11 @@ import numpy as np
 from scap_formats.plugin import NO_THREAD, PLUGIN_EVENT
 from scap_formats.plugin_abi import ReturnCode
 from scaptools.plugins.contract import TIMESTAMP_UNSET
+from scaptools.plugins.schema import violation
 from scaptools.plugins.shared.declaration import OpenParameter, read_open_parameters
 from scaptools.plugins.shared.gather import Scratch, UnreadableError
 from scaptools.plugins.shared.interface import struct_dtype
-from scaptools.plugins.schema import violation
+from scaptools.plugins.shared.services import HostServices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,10 +73,17 @@ class PayloadColumns:
 
 @dataclass(frozen=True, slots=True)
 class PluginInputs:
-    """Payloads as a plugin takes them: a pointer of the right type each, and whatever they point into."""
+    """Payloads as a plugin takes them: an array of structures at an address, and whatever they point into."""
 
-    pointers: list[Any]
+    first: int
+    stride: int
+    count: int
     kept: tuple[Any, ...]
+
+    @staticmethod
+    def of(array: NDArray[Any], *kept: Any) -> PluginInputs:
+        """The elements of an array."""
+        return PluginInputs(array.ctypes.data, array.itemsize, len(array), (array, *kept))
 
 
 class Calls(ABC):
@@ -197,6 +205,10 @@ class Calls(ABC):
     @abstractmethod
     def _events(self, code: int, count: int, events: Any) -> Batch: ...
 
+    def asynchronous(self) -> tuple[bytes, ...]:
+        """Complete events that came from outside the stream since the last call."""
+        return ()
+
     @abstractmethod
     def event_text(self, payloads: PayloadColumns) -> str | None:
         """The line that describes the first of the payloads, None where the plugin has none."""
@@ -209,11 +221,18 @@ class Calls(ABC):
     def extractor(self, field: Any) -> Callable[[Any], int]:
         """A function that extracts one field, an ``ss_plugin_extract_field *``, from one input; it gives the code."""
 
-    def _pointers(self, first: int, count: int, size: int) -> list[Any]:
-        """Pointers to the elements of an array in memory."""
-        places = first + np.arange(count, dtype=np.uint64) * np.uint64(size)
+    def extract_input(self, field: Any) -> Any:
+        """What extraction is given beside the event: the field, or a structure around it."""
+        return field
+
+    def pointers(self, inputs: PluginInputs, rows: slice) -> list[Any]:
+        """A pointer of the right type to each of some inputs."""
+        first, last, _ = rows.indices(inputs.count)
+        places = inputs.first + np.arange(first, last, dtype=np.uint64) * np.uint64(inputs.stride)
+        if not len(places):
+            return []
         array = self.ffi.cast(f"{self.input_type} *", places.ctypes.data)
-        pointers: list[Any] = self.ffi.unpack(array, count) if count else []
+        pointers: list[Any] = self.ffi.unpack(array, len(places))
         return pointers
 
 
@@ -240,14 +259,15 @@ class PayloadCalls(Calls):
         events["data"] = payloads.addresses
         events["datalen"] = payloads.sizes
         events["ts"] = payloads.timestamps
-        return PluginInputs(self._pointers(events.ctypes.data, len(events), events.itemsize), (events, payloads))
+        return PluginInputs.of(events, payloads)
 
     def event_text(self, payloads: PayloadColumns) -> str | None:
         """See `Calls.event_text`."""
         if not self.library.has("event_to_string"):
             return None
         inputs = self.inputs(payloads, {})
-        return self.library.text(self.library.call("event_to_string", self.state, inputs.pointers[0]))
+        (pointer,) = self.pointers(inputs, slice(1))
+        return self.library.text(self.library.call("event_to_string", self.state, pointer))
 
     def extractor(self, field: Any) -> Callable[[Any], int]:
         """See `Calls.extractor`."""
@@ -282,12 +302,54 @@ class EventCalls(Calls):
         self._head = _plugin_event_head()
         self._header = struct_dtype(library.abi.major, "ss_plugin_event")
         self._texts: dict[str, Any] = {}
+        self._services = HostServices(library, declaration)
+        self._services.state = lambda: self.state
+        self._parsed = 0
 
     def _init(self, config: bytes) -> Any:
         self._config = self.ffi.new("char[]", config)
         given = self._given = self.ffi.new("ss_plugin_init_input *")
         given.config = self._config
+        given.owner = self._services.owner
+        given.get_owner_last_error = self._services.get_last_error
+        given.log_fn = self._services.log
+        if self.declaration.capabilities & {"extraction", "parsing"}:
+            given.tables = self._services.tables
         return self.library.call("init", given, self._code)
+
+    def destroy(self) -> None:
+        """See `Calls.destroy`."""
+        super().destroy()
+        self._services.end()
+
+    def open(self, params: str) -> Any:
+        """See `Calls.open`; the capture begins for those who listen."""
+        instance = super().open(params)
+        if "async" in self.declaration.capabilities:
+            code = self.library.call(
+                "set_async_event_handler", self.state, self._services.owner, self._services.handler
+            )
+            if code != ReturnCode.SUCCESS:
+                self.library.call("close", self.state, instance)
+                raise self.failure("taking asynchronous events failed")
+        if "capture listening" in self.declaration.capabilities:
+            code = self.library.call("capture_open", self.state, self._services.listen_input())
+            if code != ReturnCode.SUCCESS:
+                self.library.call("close", self.state, instance)
+                raise self.failure("listening to the capture failed")
+        return instance
+
+    def close(self, instance: Any) -> None:
+        """See `Calls.close`; the capture ends for those who listen."""
+        if "async" in self.declaration.capabilities:
+            self.library.call("set_async_event_handler", self.state, self._services.owner, self.ffi.NULL)
+        if "capture listening" in self.declaration.capabilities:
+            self.library.call("capture_close", self.state, self._services.listen_input())
+        super().close(instance)
+
+    def asynchronous(self) -> tuple[bytes, ...]:
+        """See `Calls.asynchronous`."""
+        return tuple(self._services.take_events())
 
     def next_batch(self, instance: Any) -> Batch:
         """See `Calls.next_batch`."""
@@ -314,6 +376,7 @@ class EventCalls(Calls):
                 f"gave an event that is no plugin event (type {head['type']}, {head['nparams']} parameters, "
                 f"{head['len']} bytes)"
             )
+        self._services.latest_ns = int(heads["ts"][-1])
         foreign = (heads["id"] != 0) & (heads["id"] != self.declaration.info.id)
         if foreign.any():
             number = int(heads["id"][np.flatnonzero(foreign)[0]])
@@ -352,7 +415,26 @@ class EventCalls(Calls):
         kinds, which = np.unique(payloads.ids, return_inverse=True)
         names = np.array([self._text(source_names.get(number, "")) for number in kinds.tolist()], np.uint64)
         inputs["evtsrc"] = names[which] if len(kinds) else 0
-        return PluginInputs(self._pointers(inputs.ctypes.data, len(inputs), inputs.itemsize), (inputs, data))
+        made = PluginInputs.of(inputs, data)
+        if "parsing" in self.declaration.capabilities:
+            self._parse(self.pointers(made, slice(None)), payloads.numbers)
+        return made
+
+    def _parse(self, pointers: list[Any], numbers: NDArray[np.uint64]) -> None:
+        """Let the plugin update its state from events it has not seen; each is seen once, in order."""
+        given = self.ffi.new("ss_plugin_event_parse_input *")
+        given.owner = self._services.owner
+        given.get_owner_last_error = self._services.get_last_error
+        given.table_reader = self._services.reader[0]
+        given.table_writer = self._services.writer[0]
+        given.table_reader_ext = self._services.reader_ext
+        given.table_writer_ext = self._services.writer_ext
+        call = self.library.handle.plugin_parse_event
+        for pointer, number in zip(pointers, numbers.tolist(), strict=True):
+            if number > self._parsed:
+                # Whether it made anything of the event is the plugin's own affair.
+                call(self.state, pointer, given)
+                self._parsed = number
 
     def _text(self, text: str) -> int:
         """The address of a C string that stays."""
@@ -366,23 +448,24 @@ class EventCalls(Calls):
             return None
         names = {self.declaration.info.id: self.declaration.info.source}
         inputs = self.inputs(payloads, names)
-        return self.library.text(self.library.call("event_to_string", self.state, inputs.pointers[0]))
+        (pointer,) = self.pointers(inputs, slice(1))
+        return self.library.text(self.library.call("event_to_string", self.state, pointer))
 
     def extractor(self, field: Any) -> Callable[[Any], int]:
         """See `Calls.extractor`."""
-        call, state = self.library.handle.plugin_extract_fields, self.state
+        call, state, given = self.library.handle.plugin_extract_fields, self.state, self.extract_input(field)
+        return lambda event: int(call(state, event, given))
+
+    def extract_input(self, field: Any) -> Any:
+        """See `Calls.extract_input`."""
         given = self.ffi.new("ss_plugin_field_extract_input *")
         given.num_fields = 1
         given.fields = field
-        self._complete(given)
-
-        def extract(event: Any, _kept: Any = given) -> int:
-            return int(call(state, event, given))
-
-        return extract
-
-    def _complete(self, given: Any) -> None:
-        """Fill in what concerns tables; nothing where the plugin has none."""
+        given.owner = self._services.owner
+        given.get_owner_last_error = self._services.get_last_error
+        given.table_reader = self._services.reader[0]
+        given.table_reader_ext = self._services.reader_ext
+        return given
 
 
 def _plugin_event_head() -> np.dtype[Any]:

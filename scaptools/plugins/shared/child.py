@@ -1,7 +1,7 @@
 """A plugin in another process, so that whatever it does to that process ends in an error here.
 
 Requests are answered in the order they are sent, each within a time limit. While events of one slot are looked at, the
-next slot is being filled. What a plugin delivered before it crashed or hung is still in its slot, and is handed out
+others are being filled. What a plugin delivered before it crashed or hung is still in its slot, and is handed out
 before the error.
 """
 
@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +27,7 @@ from scaptools.plugins.shared.declaration import Declaration, OpenParameter
 from scaptools.plugins.shared.extraction import Extracted, FieldRequest
 from scaptools.plugins.shared.gather import memory_file
 from scaptools.plugins.shared.messages import Channel, ClosedError, extent, read_arrays, write_arrays
-from scaptools.plugins.shared.session import Filled
+from scaptools.plugins.shared.session import Filled, bare_message
 from scaptools.plugins.shared.slot import EventSlot, SlotContent
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 _STANDARD_ERROR: Final = 2
 #: Events of one request to extract; each has the time limit of a call.
 _EXTRACTED_AT_ONCE: Final = 1 << 15
-_SLOTS: Final = 2
+#: Slots of a stream.
+_SLOTS: Final = 4
 #: Seconds a process has to go by itself.
 _FAREWELL_SECONDS: Final = 2.0
 
@@ -57,12 +59,11 @@ class Limits:
 
 @dataclass(slots=True)
 class _Running:
-    """An open stream: its slots, which of them is being filled, and the number of that request."""
+    """An open stream: its slots, and those that are being filled with the numbers of the requests, oldest first."""
 
     slots: list[EventSlot]
-    filling: int = 0
-    request: int | None = None
-    ended: bool = False
+    filling: deque[tuple[int, int]] = field(default_factory=deque)
+    next_slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,28 +115,27 @@ class ChildSession:
         """See `Session.next_events`."""
         with self._lock:
             running = self._streams[stream]
-            if running.request is None:
-                self._fill(stream, running)
-            slot = running.slots[running.filling]
+            # All slots but the one looked at are being filled, so that neither process waits for the other.
             try:
-                answer = self._answer(running.request or 0, self.limits.call_s)
+                while len(running.filling) < _SLOTS - 1:
+                    self._fill(stream, running)
+                answer = self._answer(running.filling[0][1], self.limits.call_s)
                 asynchronous = tuple(map(bytes.fromhex, answer["asynchronous"]))
                 progress = None if answer["progress"] is None else (answer["progress"][0], answer["progress"][1])
                 filled = Filled(answer["ended"], answer["error"], progress, asynchronous)
             except PluginError as error:
-                filled = Filled(ended=True, error=error.message.removeprefix(f"plugin {error.plugin}: "))
-            content = slot.take()
-            running.request = None
-            running.ended = filled.ended
-            if not running.ended:
-                running.filling = (running.filling + 1) % _SLOTS
-                with contextlib.suppress(PluginError):  # it is met again when the slot is asked for
-                    self._fill(stream, running)
-            return content, filled
+                # What had been put into slots by then is there, whether its arrival was told or not.
+                left = [running.slots[number].take() for number, _ in running.filling]
+                running.filling.clear()
+                return SlotContent.joined(left), Filled(ended=True, error=bare_message(error))
+            number, _ = running.filling.popleft()
+            return running.slots[number].take(), filled
 
     def _fill(self, stream: int, running: _Running) -> None:
-        running.slots[running.filling].clear()
-        running.request = self._send({"do": "fill", "stream": stream, "slot": running.filling})
+        number = running.next_slot
+        running.next_slot = (number + 1) % _SLOTS
+        running.slots[number].clear()
+        running.filling.append((number, self._send({"do": "fill", "stream": stream, "slot": number})))
 
     def close(self, stream: int) -> None:
         """See `Session.close`."""

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scaptools.plugins.contract import PluginField
-    from scaptools.plugins.shared.calls import Calls
+    from scaptools.plugins.shared.calls import Calls, PluginInputs
 
 #: Most values of one list; beyond, its length is garbage.
-_LONGEST_LIST: Final = 1 << 20
+LONGEST_LIST: Final = 1 << 20
 _LARGEST_INDEX: Final = 2**64 - 1
 _ADDRESS_BYTES: Final = frozenset({4, 16})
 #: Types whose values are numbers, and how wide a column of them is.
@@ -102,28 +102,42 @@ class Extracted:
         )
 
 
-def extract(calls: Calls, request: FieldRequest, inputs: Sequence[Any]) -> Extracted:
-    """Ask the plugin about every input. Raises PluginError where an answer cannot be one."""
+def extract(calls: Calls, request: FieldRequest, inputs: PluginInputs, rows: slice) -> Extracted:
+    """Ask the plugin about some of the inputs. Raises PluginError where an answer cannot be one."""
+    from scaptools.plugins.shared.loop import extract_compiled
+
     field = calls.ffi.new("ss_plugin_extract_field *")
     name = calls.ffi.new("char[]", request.name.encode())
-    key = calls.ffi.NULL if request.key is None else calls.ffi.new("char[]", request.key.encode())
     field.field_id = request.number
     field.field = name
     field.ftype = int(request.type)
     if calls.library.abi.major == 0:
-        return _extract_single(calls, request, field, inputs)
-    field.arg_key = key
-    field.arg_index = calls.no_index if request.index is None else request.index
-    field.arg_present = request.key is not None or request.index is not None
-    field.flist = request.is_list
-    return _extract_many(calls, request, field, inputs)
+        # The host of that time passes an empty text where there is no argument.
+        argument = calls.ffi.new("char[]", (request.key or "").encode())
+        field.arg = argument
+    else:
+        argument = calls.ffi.NULL if request.key is None else calls.ffi.new("char[]", request.key.encode())
+        field.arg_key = argument
+        field.arg_index = calls.no_index if request.index is None else request.index
+        field.arg_present = request.key is not None or request.index is not None
+        field.flist = request.is_list
+    compiled = extract_compiled(calls, request, field, inputs, rows)
+    if compiled is not None:
+        return compiled
+    one_by_one = _extract_single if calls.library.abi.major == 0 else _extract_many
+    return one_by_one(calls, request, field, calls.pointers(inputs, rows))
+
+
+def wrong_answer(calls: Calls, request: FieldRequest, field: Any) -> PluginError:
+    """What is wrong with an answer: values that are nowhere, or too many of them."""
+    length = field.res_len if request.is_list else 1
+    if length > LONGEST_LIST:
+        return calls.library.error(f"gave {length} values of {request.name}, at most {LONGEST_LIST} are taken")
+    return calls.library.error(f"gave {length} values of {request.name} without any")
 
 
 def _extract_single(calls: Calls, request: FieldRequest, field: Any, inputs: Sequence[Any]) -> Extracted:
     """Generation 0, whose answers lie in the structure itself."""
-    # The host of that time passes an empty text where there is no argument.
-    argument = calls.ffi.new("char[]", (request.key or "").encode())
-    field.arg = argument
     ask = calls.extractor(field)
     null, string = calls.ffi.NULL, calls.ffi.string
     counts = np.zeros(len(inputs), np.uint32)
@@ -159,12 +173,9 @@ def _extract_many(calls: Calls, request: FieldRequest, field: Any, inputs: Seque
         length = field.res_len
         if not length:
             continue
-        if result.u64 == null:
-            raise calls.library.error(f"gave {length} values of {request.name} without any")
-        if not request.is_list:
-            length = 1
-        elif length > _LONGEST_LIST:
-            raise calls.library.error(f"gave {length} values of {request.name}, at most {_LONGEST_LIST} are taken")
+        length = length if request.is_list else 1
+        if result.u64 == null or length > LONGEST_LIST:
+            raise wrong_answer(calls, request, field)
         before = len(values)
         for index in range(length):
             value = read(index)

@@ -24,6 +24,7 @@ from scaptools.plugins.contract import (
     ScapEvents,
     SourcePlugin,
 )
+from scaptools.plugins.jsontext.texts import edges_of
 from scaptools.plugins.shared.calls import PayloadColumns
 from scaptools.plugins.shared.child import ChildSession, Limits
 from scaptools.plugins.shared.extraction import NUMBER_TYPES, Extracted, FieldRequest
@@ -98,15 +99,9 @@ class LibraryExtractor(LibraryPlugin, ExtractorPlugin):
 
     def prepare(self, payloads: Payloads) -> Any:
         """The payloads as the plugin takes them."""
-        array = payloads.data
-        _, offsets, values = array.buffers()
-        width = np.int64 if str(array.type) == "large_binary" else np.int32
-        edges = np.zeros(1, np.int64)
-        if len(array):
-            edges = np.frombuffer(offsets, width)[array.offset : array.offset + len(array) + 1].astype(np.int64)
-        data = np.frombuffer(values if values is not None else b"", np.uint8)
-        data, edges = data[int(edges[0]) : int(edges[-1])], edges - edges[0]
-        ids = np.full(len(array), self.info.id, np.uint32) if payloads.ids is None else payloads.ids
+        edges, data = edges_of(payloads.data)
+        data, edges = data[int(edges[0]) : int(edges[-1])], (edges - edges[0]).astype(np.int64)
+        ids = np.full(len(payloads), self.info.id, np.uint32) if payloads.ids is None else payloads.ids
         numbers, times = payloads.numbers.astype(np.uint64), payloads.timestamps.astype(np.uint64)
         names = {number: self._source_of(number) for number in np.unique(ids).tolist()}
         return self.session.prepare(PayloadColumns(data, edges, times, numbers, ids), names)

@@ -126,7 +126,8 @@ class LocalSession:
         if now >= running.next_progress:
             running.next_progress = now + _PROGRESS_SECONDS
             progress = self.calls.progress(running.instance)
-        return Filled(ended=running.ended and running.batch is None, progress=progress)
+        asynchronous = self.calls.asynchronous()
+        return Filled(running.ended and running.batch is None, None, progress, asynchronous)
 
     def _fill(self, running: _Stream, slot: EventSlot) -> None:
         deadline = time.monotonic() + _HAND_OVER_SECONDS
@@ -175,7 +176,7 @@ class LocalSession:
 
     def extract(self, prepared: PluginInputs, request: FieldRequest, rows: slice | None = None) -> Extracted:
         """See `Session.extract`."""
-        return extract(self.calls, request, prepared.pointers[rows or slice(None)])
+        return extract(self.calls, request, prepared, rows or slice(None))
 
     def end(self) -> None:
         """See `Session.end`."""

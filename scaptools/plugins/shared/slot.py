@@ -16,12 +16,14 @@ import numpy as np
 from scaptools.plugins.shared.gather import memory_file, write_pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 #: Most events a slot holds.
 CAPACITY: Final = 1 << 16
 #: Bytes of payload after which a slot counts as full; one event may be larger.
-FULL_BYTES: Final = 4 << 20
+FULL_BYTES: Final = 1 << 22
 _PAGE: Final = 4096
 _COLUMNS: Final = _PAGE
 _DATA: Final = _COLUMNS + 12 * CAPACITY
@@ -34,6 +36,15 @@ class SlotContent:
     data: bytes
     lengths: NDArray[np.uint32]
     timestamps: NDArray[np.uint64]
+
+    @staticmethod
+    def joined(parts: Sequence[SlotContent]) -> SlotContent:
+        """The events of several slots below each other."""
+        return SlotContent(
+            b"".join(part.data for part in parts),
+            np.concatenate([np.zeros(0, np.uint32), *(part.lengths for part in parts)]),
+            np.concatenate([np.zeros(0, np.uint64), *(part.timestamps for part in parts)]),
+        )
 
 
 class EventSlot:

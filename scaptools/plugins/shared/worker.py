@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scap_formats.types import ParamType
@@ -56,7 +57,7 @@ class Worker:
             self.channel.send(answer)
 
     def _check_memory(self) -> None:
-        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+        used = _resident_bytes()
         if used > self.memory_bytes:
             raise PluginError(f"uses {used >> 20} MiB of memory, more than {self.memory_bytes >> 20}", plugin="")
 
@@ -147,6 +148,16 @@ ANSWERS: Final[dict[str, Callable[[Worker, dict[str, Any]], dict[str, Any]]]] = 
     "extract": Worker.extract,
     "end": Worker.end,
 }
+
+
+def _resident_bytes() -> int:
+    """The memory this process has in use."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        # Elsewhere there is only the most it ever was, which counts what the process was started from.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    return pages * resource.getpagesize()
 
 
 def _end_with(end: socket.socket) -> None:

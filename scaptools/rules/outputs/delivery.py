@@ -72,7 +72,7 @@ class Report:
         text = f"{self.name}: {self.delivered} delivered"
         for count, word in ((self.lost, "lost"), (self.dropped, "dropped"), (self.retries, "retries")):
             text += f", {count} {word}" if count else ""
-        return f"{text} ({self.reason})" if self.reason and (self.lost or self.retries) else text
+        return f"{text} ({self.reason})" if self.reason else text
 
 
 class Worker:

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 _ELSEWHERE = {
     "evt.abspath",
     "evt.count.procinfo",
-    "evt.deltatime",
-    "evt.deltatime.ns",
-    "evt.deltatime.s",
     "evt.is_syslog",
     "evt.latency",
     "evt.latency.human",

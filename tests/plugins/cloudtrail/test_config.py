@@ -17,6 +17,7 @@ def test_defaults() -> None:
     config = parsed()
     assert (config.download_concurrency, config.interval, config.accounts, config.queue_owner) == (32, "", "", "")
     assert (config.delete_messages, config.use_async, config.s3_notifications) == (True, True, False)
+    assert (config.skip_bad_messages, config.official_quirks) == (False, False)
     assert config.aws == AwsConfig("", "", "", "")
 
 
@@ -29,6 +30,8 @@ def test_every_key() -> None:
         useS3SNS=True,
         s3AccountList="111111111111",
         sqsOwnerAccount="222222222222",
+        sqsSkipBad=True,
+        officialQuirks=True,
         aws={"profile": "p", "region": "r", "config": "c", "credentials": "d"},
     )
     assert config == Config(
@@ -39,6 +42,8 @@ def test_every_key() -> None:
         s3_notifications=True,
         accounts="111111111111",
         queue_owner="222222222222",
+        skip_bad_messages=True,
+        official_quirks=True,
         aws=AwsConfig("p", "r", "c", "d"),
     )
 
@@ -88,5 +93,7 @@ def test_the_schema_names_every_key() -> None:
         "s3AccountList": "string",
         "sqsOwnerAccount": "string",
         "aws": "object",
+        "sqsSkipBad": "boolean",
+        "officialQuirks": "boolean",
     }
     assert set(schema["properties"]["aws"]["properties"]) == {"profile", "region", "config", "credentials"}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaptools.plugins.cloudtrail import splitting
 from scaptools.plugins.cloudtrail.splitting import split_records
 
 
@@ -40,10 +41,15 @@ def counted(text: bytes) -> list[bytes]:
 
 
 @settings(deadline=None, max_examples=500)
-@given(st.lists(st.sampled_from([b"{", b"}", b"{", b"}", b'"', b"\\", b'\\"', b"[", b"]", b"x", b'"{"']), max_size=25))
-def test_splitting_agrees_with_counting_byte_by_byte(parts: list[bytes]) -> None:
+@given(
+    st.lists(st.sampled_from([b"{", b"}", b"{", b"}", b'"', b"\\", b'\\"', b"[", b"]", b"x", b'"{"']), max_size=25),
+    st.sampled_from([1, 2, 3, 7, 1000]),
+)
+def test_splitting_agrees_with_counting_byte_by_byte(parts: list[bytes], piece: int) -> None:
     text = b"".join(parts)
-    assert split(text) == counted(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(splitting, "_PIECE", piece)
+        assert split(text) == counted(text)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_elements_of_a_list(text: bytes) -> None:
     if expected is None or text[expected[0].start] != 0x5B:
         return
     value = expected[0]
-    found = grammar.elements(text[value.start : value.end])
+    found = list(grammar.elements(text[value.start : value.end]))
     assert [(value.start + left, value.start + right) for left, right in found] == [
         (element.start, element.end) for element in value.elements
     ]

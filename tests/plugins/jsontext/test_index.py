@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,11 +104,11 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (spans_of(indexed(texts)), rows_of(indexed(texts))) == scanned(texts)
 
 
-def test_slashes_are_positions_in_the_buffer() -> None:
-    texts = [b'{"a":"\\n"}', b"{}", b'{"\\\\":1}']
+def test_slashes_are_where_runs_begin_in_the_buffer() -> None:
+    texts = [b'{"a":"\\n"}', b"{}", b'{"\\\\":1}', b'["\\\\\\""]']
     found = indexed(texts)
     text = b"".join(texts)
-    assert found.slashes.tolist() == [at for at in range(len(text)) if text[at : at + 1] == b"\\"]
+    assert found.slashes.tolist() == [match.start() for match in re.finditer(rb"\\+", text)]
 
 
 def test_nothing_to_index() -> None:

@@ -1,0 +1,63 @@
+"""Captures that contradict themselves: whatever their events hold, every state field has a value or none."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from scap_formats.table import event_table
+from scap_formats.types import EventFlag
+from scaptools.fields.container import CONTAINER_FIELDS
+from scaptools.fields.evt_state import EVT_STATE_FIELDS
+from scaptools.fields.fd import FD_FIELDS
+from scaptools.fields.fdlist import FDLIST_FIELDS
+from scaptools.fields.fspath import FSPATH_FIELDS
+from scaptools.fields.group import GROUP_FIELDS
+from scaptools.fields.proc import PROC_FIELDS
+from scaptools.fields.thread import THREAD_FIELDS
+from scaptools.fields.user import USER_FIELDS
+from scaptools.state.engine import track
+from tests.state.scenarios import START, Ev, cstr, i64, reader_of, tuple4, u32
+
+FIELDS = (
+    *PROC_FIELDS,
+    *THREAD_FIELDS,
+    *FD_FIELDS,
+    *FDLIST_FIELDS,
+    *USER_FIELDS,
+    *GROUP_FIELDS,
+    *CONTAINER_FIELDS,
+    *EVT_STATE_FIELDS,
+    *FSPATH_FIELDS,
+)
+TYPES = [event.id for event in event_table().events if not event.flags & EventFlag.UNUSED and event.length_width == 2]
+TIDS = (0, -1, 1, 10, 11, 12, 4_194_305, 1 << 62, -(1 << 63))
+
+
+def odd_event(dice: random.Random, number: int) -> Ev:
+    """An event of any type with parameters that need not fit it."""
+    makers = (
+        lambda: b"",
+        lambda: i64(dice.choice((-100, -1, 0, 1, 2, 3, 1 << 40, -(1 << 63), 10, 11))),
+        lambda: u32(dice.choice((0, 1, 0x400, 0x2000, 0x20002000, 0xFFFFFFFF))),
+        lambda: cstr(dice.choice((b"/a", b"rel", b"", b"(NULL)", b"<NA>", b"../..", b"x" * 1200))),
+        lambda: tuple4(dice.randrange(9), dice.randrange(9)),
+        lambda: bytes([dice.choice((1, 2, 10, 77))]) + dice.randbytes(dice.randrange(40)),
+        lambda: dice.randbytes(dice.randrange(20)),
+    )
+    type_ = dice.choice(TYPES)
+    declared = len(event_table().events[type_].params)
+    count = dice.choice((0, declared, declared, declared, declared + 1, dice.randrange(12)))
+    params = tuple(dice.choice(makers)() for _ in range(count))
+    return Ev(type_, dice.choice(TIDS), START + dice.randrange(-5, 5_000_000_000) * number, params)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_events_at_all(seed: int) -> None:
+    dice = random.Random(seed)
+    events = [odd_event(dice, number) for number in range(1500)]
+    for batch in track(reader_of(events, window_bytes=dice.choice((3000, 1 << 20)))):
+        for field in FIELDS:
+            if field.argument is None or not field.argument.required:
+                assert len(field.extract(batch, slice(None), None)) == len(batch), field.name
