@@ -54,6 +54,7 @@ class EventBatch:
         base: int,
         first_number: int,
         byteorder: ByteOrder = "little",
+        event_types: NDArray[np.uint16] | None = None,
     ) -> None:
         self.section = section
         self.data = data
@@ -64,6 +65,8 @@ class EventBatch:
         self.first_number = first_number
         self.byteorder = byteorder
         self._columns: dict[str, NDArray[Any]] = {}
+        if event_types is not None and self._has_flags is False:
+            self._columns["type"] = event_types
         self._types_asked = 0
         self.cache: dict[Any, Any] = {}
 

@@ -313,20 +313,21 @@ class CaptureReader:
         events = _event_mask(types)
         for index in np.flatnonzero(~events):
             section.blocks.append(_metadata_block(window, blocks.start + int(index)))
-        offsets, lengths = scan.offsets[blocks], scan.lengths[blocks]
+        offsets, lengths, event_types = scan.offsets[blocks], scan.lengths[blocks], scan.event_types[blocks]
         if not events.all():
-            offsets, lengths, types = offsets[events], lengths[events], types[events]
+            offsets, lengths, types, event_types = offsets[events], lengths[events], types[events], event_types[events]
         sound = lengths >= shortest_event_block(types)
         if not sound.all():
             for offset, length in zip(offsets[~sound].tolist(), lengths[~sound].tolist(), strict=True):
                 self.damage.append(Damage(window.start + offset, length, "an event block too short for its header"))
-            offsets, lengths, types = offsets[sound], lengths[sound], types[sound]
+            offsets, lengths, types, event_types = offsets[sound], lengths[sound], types[sound], event_types[sound]
         return EventBatch(
             section,
             window.data,
             offsets,
             lengths,
             types,
+            event_types=event_types,
             base=window.start,
             first_number=number,
             byteorder=window.byteorder,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from scap_formats.blocks import BLOCKS, FRAME_SIZE, HEAD_SIZE, BlockType
+from scap_formats.dtypes import event_block_dtype
 from scap_formats.section import MAGIC
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ _DAMAGE_OVERLAP = 1 << 18
 
 #: Bytes of an incomplete block from which on its length is doubted.
 _PATIENCE = 1 << 20
+
+#: Bytes from a block's start to its event's type, which takes the second half of a word.
+_EVENT_TYPE_AT = event_block_dtype(has_nparams=False, has_flags=False).fields["type"][1]  # type: ignore[index]
+_WORD_BYTES = 4
 
 # The released block types lie close together, so one subtraction and one comparison find them all. The section
 # header and the pre-release numbers are rare and come in by the way of single blocks.
@@ -75,6 +80,8 @@ class BlockScan:
     offsets: Offsets
     lengths: Offsets
     types: NDArray[np.uint32]
+    #: What event blocks without dump flags say their event's type is; anything in other blocks.
+    event_types: NDArray[np.uint16]
     consumed: int
     damage: list[Damage] = field(default_factory=list)
     turns: bool = False
@@ -86,10 +93,18 @@ class _Candidates:
     ``breaks`` holds the ``i`` where candidate ``i`` does not end where candidate ``i + 1`` begins.
     """
 
-    def __init__(self, offsets: Offsets, lengths: Offsets, types: NDArray[np.uint32], breaks: NDArray[np.intp]) -> None:
+    def __init__(
+        self,
+        offsets: Offsets,
+        lengths: Offsets,
+        types: NDArray[np.uint32],
+        event_types: NDArray[np.uint16],
+        breaks: NDArray[np.intp],
+    ) -> None:
         self.offsets = offsets
         self.lengths = lengths
         self.types = types
+        self.event_types = event_types
         self.breaks = breaks
         self._trusted: Offsets | None = None
 
@@ -126,6 +141,10 @@ class _Window:
         self.size = len(data)
         self.byteorder = byteorder
         self._by_phase: dict[int, _Candidates] = {}
+
+    def u16(self, offset: int) -> int:
+        """The two-byte integer at a byte offset, as far as the window goes."""
+        return int.from_bytes(self.data[offset : offset + 2].tobytes(), self.byteorder)
 
     def u32(self, offset: int) -> int:
         """The integer at a byte offset."""
@@ -181,14 +200,15 @@ def scan_blocks(data: Bytes, *, byteorder: ByteOrder, final: bool, base: int = 0
     the next window. ``base`` is the window's offset in the stream, for damage reports.
     """
     window = _Window(data, byteorder)
-    parts: list[tuple[Offsets, Offsets, NDArray[np.uint32]]] = []
+    parts: list[tuple[Offsets, Offsets, NDArray[np.uint32], NDArray[np.uint16]]] = []
     damage: list[Damage] = []
     position, turns = 0, False
     while position < window.size:
         candidates = window.candidates(position % 4)
         run = candidates.run(position)
         if run is not None:
-            parts.append((candidates.offsets[run], candidates.lengths[run], candidates.types[run]))
+            found = candidates.offsets[run], candidates.lengths[run], candidates.types[run], candidates.event_types[run]
+            parts.append(found)
             position = candidates.end(run.stop - 1)
             continue
         if window.turns_at(position):
@@ -199,7 +219,8 @@ def scan_blocks(data: Bytes, *, byteorder: ByteOrder, final: bool, base: int = 0
             break
         if step.block_length:
             kind = np.array([window.u32(position)], np.uint32)
-            parts.append((np.array([position]), np.array([step.block_length]), kind))
+            event_type = np.array([window.u16(position + _EVENT_TYPE_AT)], np.uint16)
+            parts.append((np.array([position]), np.array([step.block_length]), kind, event_type))
         if step.reason:
             damage.append(Damage(base + position, step.lost, step.reason, step.truncated))
         position += step.block_length + step.lost
@@ -207,6 +228,7 @@ def scan_blocks(data: Bytes, *, byteorder: ByteOrder, final: bool, base: int = 0
         _joined([part[0] for part in parts], np.int64),
         _joined([part[1] for part in parts], np.int64),
         _joined_types([part[2] for part in parts]),
+        _joined([part[3] for part in parts], np.uint16),
         position,
         damage,
         turns,
@@ -330,6 +352,7 @@ def _find_candidates(data: Bytes, phase: int, byteorder: ByteOrder) -> _Candidat
         _joined([piece.offsets for piece in pieces], np.int64),
         _joined([piece.lengths for piece in pieces], np.int64),
         _joined_types([piece.types for piece in pieces]),
+        _joined([piece.event_types for piece in pieces], np.uint16),
         _joined(breaks, np.intp),
     )
 
@@ -341,6 +364,7 @@ class _Piece:
     offsets: Offsets
     lengths: Offsets
     types: NDArray[np.uint32]
+    event_types: NDArray[np.uint16]
     breaks: NDArray[np.intp]
 
 
@@ -375,8 +399,12 @@ def _scan_piece(
     types = words.take(at).astype(np.uint32, copy=False)
     if len(types) and (types == types[0]).all():
         types = np.broadcast_to(types[0], len(types))
+    # Here the event's header is at hand; fetched later it would have to come from memory once more.
+    event_types = words.take(at + _EVENT_TYPE_AT // _WORD_BYTES, mode="clip")
+    if words.dtype.byteorder != ">":
+        event_types >>= np.uint32(16)
     offsets = at * 4
     offsets += phase
     sizes = lengths.astype(np.int64)
     breaks = (offsets[:-1] + sizes[:-1] != offsets[1:]).nonzero()[0]
-    return _Piece(offsets, sizes, types, breaks)
+    return _Piece(offsets, sizes, types, event_types.astype(np.uint16), breaks)

@@ -310,7 +310,11 @@ def test_an_interrupt_is_not_kept_waiting(aws: Cloud, name: str, flaky: Callable
         return False
 
     flaky(fault)
-    code = f"from scaptools.plugins.cloudtrail import CloudTrailPlugin\nlist(CloudTrailPlugin().open('s3://{name}'))"
+    # A shell's background job starts with interrupts ignored.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"from scaptools.plugins.cloudtrail import CloudTrailPlugin\nlist(CloudTrailPlugin().open('s3://{name}'))"
+    )
     reader = subprocess.Popen(
         [sys.executable, "-c", code], stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     )
