@@ -58,7 +58,7 @@ def read(path) -> list[tuple[int, bytes, int]]:
     with open_capture(path) as capture:
         for batch in capture.batches():
             events = plugin_events(batch)
-            payloads = events.payloads(events.rows).data.to_pylist()
+            payloads = events.payloads(batch, events.rows).data.to_pylist()
             found += zip(events.ids.tolist(), payloads, batch.header("ts", events.rows).tolist(), strict=True)
         assert capture.damage == []
     return found

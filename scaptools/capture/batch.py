@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 #: Rows of at most one in so many are fetched by themselves.
-_FEW_SHARE = 4
+_FEW_SHARE = 2
 #: Looking through all events for one type is cheaper than sorting them by type for so many types.
 _SCANNED_TYPES = 8
 

@@ -164,7 +164,7 @@ def _payloads(batch: EventBatch, rows: Any, _argument: None) -> Column:
     events, wanted = plugin_events(batch), np.arange(len(batch))[rows]
     found = np.isin(wanted, events.rows)
     at = np.cumsum(found) - 1
-    payloads = events.payloads(wanted[found]).data
+    payloads = events.payloads(batch, wanted[found]).data
     return Texts(payloads.take(pa.array(at, mask=None if found.all() else ~found)))
 
 

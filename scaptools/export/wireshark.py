@@ -291,7 +291,7 @@ class WiresharkExport:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        payloads = plugin_events(batch).payloads(rows).data
+        payloads = plugin_events(batch).payloads(batch, rows).data
         sizes = byte_lengths(payloads)
         payloads, kinds = dissectable(payloads)
         large = np.flatnonzero(byte_lengths(payloads) > MAX_PACKET - _TAG_ROOM)

@@ -45,7 +45,7 @@ class _Extraction:
         at = np.searchsorted(readable, wanted)
         hits = np.flatnonzero(readable[np.minimum(at, len(readable) - 1)] == wanted) if len(readable) else at[:0]
         if self._prepared_key not in batch.cache and len(hits) * _SMALL_SHARE <= len(readable):
-            prepared = self.plugin.prepare(events.payloads(wanted[hits]))
+            prepared = self.plugin.prepare(events.payloads(batch, wanted[hits]))
             column = self.plugin.extract(prepared, self.declaration.name, argument)
         else:
             column = self._all(batch, events, readable, argument).take(at[hits])
@@ -64,7 +64,7 @@ class _Extraction:
         return rows
 
     def _all(self, batch: EventBatch, events: PluginEvents, readable: NDArray[np.intp], argument: str | None) -> Column:
-        prepared = batch.memo(self._prepared_key, lambda: self.plugin.prepare(events.payloads(readable)))
+        prepared = batch.memo(self._prepared_key, lambda: self.plugin.prepare(events.payloads(batch, readable)))
         return self.plugin.extract(prepared, self.declaration.name, argument)
 
 
@@ -134,7 +134,7 @@ def event_plugin_fields(hosted: Callable[[], PluginHost]) -> Iterator[Field]:
             plugin = hosted().source(number)
             if plugin is not None:
                 places.append(hits[ids == number])
-                texts.append(plugin.event_texts(events.payloads(wanted[places[-1]])))
+                texts.append(plugin.event_texts(events.payloads(batch, wanted[places[-1]])))
         return scatter(concat(texts or [Texts.of([])]), np.concatenate(places), len(wanted))
 
     text = ParamType.CHARBUF

@@ -71,7 +71,7 @@ class ReplayStream(EventStream):
         events = plugin_events(batch)
         if self._id:
             rows = events.rows[events.ids == self._id]
-            data = events.payloads(rows).data
+            data = events.payloads(batch, rows).data
             edges, _ = edges_of(data)
             return EventColumns(bytes(concatenated(data)), np.diff(edges).astype(np.uint32), batch.header("ts", rows))
         # Blocks that hold plugin events have the number of parameters, so the event can be taken as it is.
