@@ -94,6 +94,11 @@ class PrintOptions:
         return chosen[-1] if chosen else None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the default lines are wanted, so that no option can be wrong."""
+        return not (self.forms or self.fields or self.as_json or self.sysdig_json)
+
+    @property
     def shows_format(self) -> bool:
         """Whether nothing is wanted but the format."""
         return _SHOW_FORMAT in self.forms

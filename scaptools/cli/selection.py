@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -110,13 +111,19 @@ def print_matches(
     """Print the events that match; the exit status."""
     from scaptools.columns import ALL_ROWS
     from scaptools.fields.catalog import Catalog
-    from scaptools.output.writer import BackgroundOutput, RenderedOutput
 
     if options.shows_format:
         show_format(options)
         return ExitStatus.DONE
-    catalog = Catalog(style=options.style())
-    selection = Selection(captures(files, read), catalog, expression, choice)
+    catalog, names = Catalog(style=options.style()), captures(files, read)
+    if expression is not None and options.is_plain and all(map(os.path.isfile, names)):
+        # Getting ready to print takes longer than reading a small capture: first see whether there is anything to.
+        probe = Selection(names, catalog, expression, choice)
+        if not any(True for _ in probe.batches()):
+            return probe.end(strict=strict, by_status=by_status)
+    from scaptools.output.writer import BackgroundOutput, RenderedOutput
+
+    selection = Selection(names, catalog, expression, choice)
     printing = choose_printing(catalog, options)
     try:
         with BackgroundOutput(RenderedOutput(printing.renderer, standard_output())) as output:
