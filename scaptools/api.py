@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from scaptools.capture.reader import CaptureReader
+from scaptools.capture.reader import WIDE_WINDOW_BYTES, WINDOW_BYTES, CaptureReader
 from scaptools.capture.visibility import shown_rows
 from scaptools.fields.catalog import Catalog
 from scaptools.fields.needs import ALL_NEEDS, FieldInUse, needs_of, with_state
@@ -129,6 +129,7 @@ class Capture:
             return rows if internal or not len(rows) else shown_rows(batch, rows)
 
         first = 0
+        self.reader.window_bytes = WIDE_WINDOW_BYTES if needs is None and not fields else WINDOW_BYTES
         if needs is not None and predicate is not None and needs_of(in_filter) is None and self.reader.can_restart:
             # State is for what matches only: as long as nothing does, there is none to keep.
             found = (number for number, batch in enumerate(self.batches()) if len(select(batch)))

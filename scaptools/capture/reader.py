@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a window: large enough that array operations dominate, small enough to bound memory.
 WINDOW_BYTES = 8 << 20
+#: The same where events are only looked for: then there is room for more, and fewer windows take less time.
+WIDE_WINDOW_BYTES = 32 << 20
 
 #: Bytes that tell a section header and its byte order.
 HEAD_BYTES = 12
@@ -84,7 +86,7 @@ class CaptureReader:
         self._opened = opened
         self._follow = follow
         self._headless = headless
-        self._window_bytes = window_bytes
+        self.window_bytes = window_bytes
         self._source: Source | None = open_source(opened, follow=follow)
         self._running: Source | None = None
         self.name = self._source.name
@@ -111,7 +113,7 @@ class CaptureReader:
             self._source = None
 
     def _byteorder(self, source: Source) -> ByteOrder:
-        start, _ = source.window(0, max(self._window_bytes, HEAD_BYTES))
+        start, _ = source.window(0, max(self.window_bytes, HEAD_BYTES))
         if not len(start):
             self.close()
             raise EmptyCaptureError("is empty", path=self.name)
@@ -187,7 +189,7 @@ class CaptureReader:
                 source.close()
 
     def _scan_window(self, source: Source, start: int, byteorder: ByteOrder) -> ScannedWindow:
-        want = self._window_bytes
+        want = self.window_bytes
         while True:
             data, final = source.window(start, want)
             scan = scan_blocks(data, byteorder=byteorder, final=final, base=start)
@@ -260,7 +262,7 @@ class CaptureReader:
                     at += 1
                     continue
                 first, size = at, 0
-                while at < len(chunks) and (at == first or (needed[at] and size < self._window_bytes)):
+                while at < len(chunks) and (at == first or (needed[at] and size < self.window_bytes)):
                     size += int(chunks["length"][at])
                     at += 1
                 start, number = int(chunks["start"][first]), int(chunks["first_number"][first])
