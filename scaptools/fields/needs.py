@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from scaptools.capture.batch import EventBatch
 
-__all__ = ["ALL_NEEDS", "FieldInUse", "needs_of", "needs_of_names", "with_state"]
+__all__ = ["ALL_NEEDS", "FieldInUse", "needs_of", "with_state"]
 
 
 class FieldInUse(Protocol):
@@ -57,24 +57,19 @@ _STATELESS_EVENTS = frozenset(
 )
 
 
-def needs_of_names(field_names: Iterable[str]) -> frozenset[str] | None:
-    """What of the state must be tracked so that these fields can be asked; None where no state is needed at all.
+def needs_of(fields: Iterable[FieldInUse]) -> frozenset[str] | None:
+    """What of the state must be kept so that these fields can be asked; None where no state is needed at all.
 
     Names may have arguments behind them.
     """
     needs: set[str] | None = None
-    for name in field_names:
-        bare = name.partition("[")[0]
+    for used in fields:
+        bare = used.name.partition("[")[0]
         if bare in _STATELESS_EVENTS or not bare.startswith((*_STATE_CLASSES, "evt.")):
             continue
         prefix = max((start for start in _NEEDS if bare.startswith(start)), key=len, default="")
         needs = (needs or set()) | _NEEDS.get(prefix, frozenset())
     return None if needs is None else frozenset(needs)
-
-
-def needs_of(fields: Iterable[FieldInUse]) -> frozenset[str] | None:
-    """What state has to be kept for some fields, None where they read none."""
-    return needs_of_names(used.name for used in fields)
 
 
 def with_state(batches: Iterable[EventBatch], needs: frozenset[str] | None) -> Iterator[EventBatch]:

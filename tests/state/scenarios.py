@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -238,6 +239,21 @@ def operations(*, min_size: int = 0, max_size: int = 60) -> st.SearchStrategy[li
     events = st.sampled_from((BOTH, BOTH, BOTH, ENTER, EXIT))
     operation = st.tuples(st.sampled_from(sorted(CALLS)), st.integers(0, len(TIDS) - 1), small, small, events)
     return st.lists(operation, min_size=min_size, max_size=max_size)
+
+
+def random_operations(seed: int, count: int) -> list[Operation]:
+    """A long scenario, the same for the same seed."""
+    dice = random.Random(seed)
+    return [
+        (
+            dice.choice(sorted(CALLS)),
+            dice.randrange(len(TIDS)),
+            dice.randrange(12),
+            dice.randrange(12),
+            dice.choice((0, 0, 0, 1, 2)),
+        )
+        for _ in range(count)
+    ]
 
 
 def events_of(chosen: Sequence[Operation]) -> list[Ev]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.agreement import Agreement, comparable_fields
-from tests.state.scenarios import CALLS, TIDS, capture_bytes, events_of
+from tests.state.scenarios import capture_bytes, events_of, random_operations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +21,7 @@ OVERLAPPING = ("fd.name", "fd.cip", "fd.sip", "fd.lip", "fd.rip", "fd.is_server"
 @pytest.mark.interop
 @pytest.mark.parametrize("seed", range(2))
 def test_random_captures_look_alike_to_sysdig(seed: int, sysdig: str, tmp_path: Path) -> None:
-    dice = random.Random(seed)
-    chosen = [
-        (
-            dice.choice(sorted(CALLS)),
-            dice.randrange(len(TIDS)),
-            dice.randrange(12),
-            dice.randrange(12),
-            dice.choice((0, 0, 0, 1, 2)),
-        )
-        for _ in range(600)
-    ]
+    chosen = random_operations(seed, 600)
     capture = tmp_path / "random.scap"
     capture.write_bytes(capture_bytes(events_of(chosen)))
     agreement = Agreement()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +18,7 @@ from scaptools.fields.user import USER_FIELDS
 from scaptools.state.descriptors import L4_NAMES, TYPE_TEXTS
 from scaptools.state.engine import track
 from tests.state.model import observations
-from tests.state.scenarios import CALLS, TIDS, Operation, events_of, operations, reader_of
+from tests.state.scenarios import Operation, events_of, operations, random_operations, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,15 +73,5 @@ def test_engine_says_what_the_model_says(chosen: list[Operation], window_bytes: 
 @pytest.mark.parametrize("window_bytes", [900, 1 << 20])
 @pytest.mark.parametrize("seed", range(3))
 def test_engine_says_what_the_model_says_over_long_captures(seed: int, window_bytes: int) -> None:
-    dice = random.Random(seed)
-    chosen = [
-        (
-            dice.choice(sorted(CALLS)),
-            dice.randrange(len(TIDS)),
-            dice.randrange(12),
-            dice.randrange(12),
-            dice.choice((0, 0, 0, 1, 2)),
-        )
-        for _ in range(700)
-    ]
+    chosen = random_operations(seed, 700)
     assert differences(chosen, window_bytes) == []
