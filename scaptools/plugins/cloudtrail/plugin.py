@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 import pyarrow as pa
 
-from scaptools.columns import Coded, Lists, Numbers, Texts
+from scaptools.columns import Texts
 from scaptools.errors import PluginError
 from scaptools.plugins.cloudtrail.config import SCHEMA, Config
 from scaptools.plugins.cloudtrail.fields import ENTRIES
@@ -16,7 +16,7 @@ from scaptools.plugins.cloudtrail.source import CloudTrailStream, open_stream
 from scaptools.plugins.cloudtrail.summary import summaries
 from scaptools.plugins.contract import ExtractorPlugin, Payloads, PluginField, PluginInfo, SourcePlugin
 from scaptools.plugins.jsontext import Documents
-from scaptools.plugins.jsontext.texts import cut_at_nul
+from scaptools.plugins.jsontext.texts import column_of, cut_at_nul
 
 if TYPE_CHECKING:
     from scaptools.columns import Column
@@ -73,21 +73,8 @@ class CloudTrailPlugin(SourcePlugin, ExtractorPlugin):
             if entry.at_index is None or not argument.isdecimal() or len(argument) > _INDEX_DIGITS:
                 raise PluginError(f"{name} does not take the argument {argument!r}", plugin=_NAME)
             rule = entry.at_index(int(argument))
-        match rule(prepared):
-            case Numbers() as numbers:
-                return numbers
-            case Coded(codes, values):
-                return Coded(codes, _cut(values))
-            case Lists(offsets, values, valid):
-                return Lists(offsets, _cut(values), valid)
-            case array:
-                return Texts(cut_at_nul(array))
+        return column_of(rule(prepared))
 
 
 #: Digits of the largest index an argument may be; no record has more elements.
 _INDEX_DIGITS: Final = 18
-
-
-def _cut(values: Numbers | Texts) -> Numbers | Texts:
-    """The values, texts up to their first NUL byte."""
-    return Texts(cut_at_nul(values.array)) if isinstance(values, Texts) else values

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scaptools.columns import Coded, Texts
+from scaptools.columns import Coded, Lists, Numbers, Texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from scaptools.columns import Mask
+    from scaptools.columns import Column, Mask
 
 
 #: Buffers from this size on give ``large_binary`` columns; well below 2 GiB, so that joined columns fit as well.
@@ -69,6 +69,23 @@ def cut_at_nul(array: pa.Array) -> pa.Array:
     rows = np.unique(np.searchsorted(edges, nuls, "right") - 1)
     cut = [value if value is None else value[: value.find(b"\0")] for value in array.take(rows).to_pylist()]
     return replaced(array, rows, cut)
+
+
+def column_of(found: Column | pa.Array) -> Column:
+    """What an extraction rule found as a column, texts up to their first NUL byte as the C interface passes them."""
+    match found:
+        case Numbers() as numbers:
+            return numbers
+        case Coded(codes, values):
+            return Coded(codes, _cut(values))
+        case Lists(offsets, values, valid):
+            return Lists(offsets, _cut(values), valid)
+        case array:
+            return Texts(cut_at_nul(array))
+
+
+def _cut(values: Numbers | Texts) -> Numbers | Texts:
+    return Texts(cut_at_nul(values.array)) if isinstance(values, Texts) else values
 
 
 def edges_of(array: pa.Array) -> tuple[NDArray[Any], NDArray[np.uint8]]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from scaptools.columns import Coded, Lists, Texts
+from scaptools.columns import Texts
 from scaptools.errors import PluginError
 from scaptools.plugins.contract import ExtractorPlugin, Payloads, PluginField, PluginInfo, SourcePlugin
 from scaptools.plugins.jsontext import Documents
-from scaptools.plugins.jsontext.texts import cut_at_nul
+from scaptools.plugins.jsontext.texts import column_of
 from scaptools.plugins.k8saudit.audits import Audits
 from scaptools.plugins.k8saudit.fields import ENTRIES
 from scaptools.plugins.k8saudit.logs import AuditLogs
 
 if TYPE_CHECKING:
-    from scaptools.columns import Column, Numbers
+    from scaptools.columns import Column
 
 _NAME: Final = "k8saudit"
 _ENTRIES: Final = {entry.name: entry for entry in ENTRIES}
@@ -106,19 +106,8 @@ class KubernetesAuditPlugin(SourcePlugin, ExtractorPlugin):
             found = entry.rule(prepared, int(argument))
         else:
             raise PluginError(f"{name} does not take the argument {argument!r}", plugin=_NAME)
-        match found:
-            case Coded(codes, values):
-                return Coded(codes, _cut(values))
-            case Lists(offsets, values, valid):
-                return Lists(offsets, _cut(values), valid)
-            case array:
-                return Texts(cut_at_nul(array))
+        return column_of(found)
 
 
 def _is_index(argument: str) -> bool:
     return argument.isascii() and argument.isdecimal() and len(argument) <= _INDEX_DIGITS
-
-
-def _cut(values: Numbers | Texts) -> Numbers | Texts:
-    """The values, texts up to their first NUL byte."""
-    return Texts(cut_at_nul(values.array)) if isinstance(values, Texts) else values
