@@ -9,16 +9,16 @@ the peer's wall time divided by ours, pair by pair; the median of the pairs is p
 from __future__ import annotations
 
 import argparse
-import os
+import gzip
 import shutil
 import statistics
-import subprocess
 import sys
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.generate import generate
+from bench.process import Cost, timed
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "bench" / "data"
@@ -28,58 +28,88 @@ SCAP = [str(Path(sys.executable).with_name("scap"))]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: its name, our command line, and the peer's; ``{}`` stands for the capture."""
+    """One question: its name, our command line, and the peer's.
+
+    ``{0}`` stands for the capture, ``{1}`` for the same in gzip, ``{2}`` for it with an index, ``{3}`` for both;
+    ``{4}`` for what is written, without a suffix, in a directory of its own for every run.
+    """
 
     name: str
     ours: tuple[str, ...]
     peer: tuple[str, ...]
 
 
-QUESTIONS = (
-    Question("empty match", ("filter", "evt.type=uselib", "{}"), ("sysdig", "-r", "{}", "evt.type=uselib")),
-    Question("evt.type=open", ("filter", "evt.type=open", "{}"), ("sysdig", "-r", "{}", "evt.type=open")),
-    Question("dump", ("dump", "{}"), ("sysdig", "-r", "{}")),
-    Question("info", ("info", "{}"), ("sysdig", "-r", "{}", "evt.type=uselib")),
+#: Nothing but decompressing, by the decoder we use.
+_DECOMPRESS = (
+    sys.executable,
+    "-c",
+    (
+        "import sys, isal.igzip as z\nfile, buffer = z.open(sys.argv[1]), bytearray(1 << 20)\n"
+        "while file.readinto(buffer): pass"
+    ),
+    "{1}",
 )
+_NOTHING = "evt.type=uselib"
+_EXPORT_FIELDS = "evt.num,evt.time,evt.type,evt.dir,proc.name,proc.pid,fd.name,evt.args"
+_SYSDIG_JSON = ("sysdig", "-r", "{0}", "-j")
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One finished process: wall seconds and peak memory in MB."""
-
-    seconds: float
-    peak_mb: float
-
-
-def run(command: list[str]) -> Run:
-    """Run a command to its end, its output thrown away. Raises SystemExit where it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return Run(seconds, usage.ru_maxrss / 1024)
+QUESTIONS = (
+    Question("empty match", ("filter", "evt.type=uselib", "{0}"), ("sysdig", "-r", "{0}", "evt.type=uselib")),
+    Question("evt.type=open", ("filter", "evt.type=open", "{0}"), ("sysdig", "-r", "{0}", "evt.type=open")),
+    Question("dump", ("dump", "{0}"), ("sysdig", "-r", "{0}")),
+    Question("info", ("info", "{0}"), ("sysdig", "-r", "{0}", "evt.type=uselib")),
+    Question("empty gzip", ("filter", _NOTHING, "{1}"), ("sysdig", "-r", "{1}", _NOTHING)),
+    Question("only inflating", ("filter", _NOTHING, "{1}"), _DECOMPRESS),
+    Question("empty indexed", ("filter", _NOTHING, "{2}"), ("sysdig", "-r", "{2}", _NOTHING)),
+    Question("empty gzip idx", ("filter", _NOTHING, "{3}"), ("sysdig", "-r", "{3}", _NOTHING)),
+    Question("few of indexed", ("filter", "-c", "evt.num<1000", "{2}"), ("sysdig", "-r", "{2}", "evt.num<1000")),
+    Question("export wireshark", ("export", "{0}", "{4}.pcapng"), _SYSDIG_JSON),
+    Question("export parquet", ("export", "{0}", "{4}.parquet"), _SYSDIG_JSON),
+    Question("export 8 columns", ("export", "{0}", "{4}.parquet", "--fields", _EXPORT_FIELDS), _SYSDIG_JSON),
+)
 
 
 def compare(question: Question, capture: Path, runs: int) -> None:
     """Print one row: our time and memory, the peer's, and the ratio."""
-    ours = SCAP + [word.format(capture) for word in question.ours]
-    peer = [word.format(capture) for word in question.peer]
+    forms = [twin(capture, int(number)) if f"{{{number}}}" in question.ours else None for number in range(4)]
+    peer = [word.format(*forms) for word in question.peer]
     if shutil.which(peer[0]) is None:
         print(f"{question.name:16} {peer[0]} is not installed")
         return
-    pairs = [(run(ours), run(peer)) for _ in range(runs + 1)][1:]  # the first pair warms the caches
-    ratios = sorted(theirs.seconds / mine.seconds for mine, theirs in pairs)
-    mine = statistics.median(pair[0].seconds for pair in pairs)
-    theirs = statistics.median(pair[1].seconds for pair in pairs)
+
+    def ours() -> Cost:
+        with tempfile.TemporaryDirectory() as folder:
+            return timed(SCAP + [word.format(*forms, f"{folder}/out") for word in question.ours])
+
+    pairs = [(ours(), timed(peer)) for _ in range(runs + 1)][1:]  # the first pair warms the caches
+    ratios = sorted(theirs.wall / mine.wall for mine, theirs in pairs)
+    mine = statistics.median(pair[0].wall for pair in pairs)
+    theirs = statistics.median(pair[1].wall for pair in pairs)
     peak = max(pair[0].peak_mb for pair in pairs)
     print(
-        f"{capture.name:12} {question.name:16} ours {mine:7.2f} s {peak:5.0f} MB   {peer[0]} {theirs:7.2f} s   "
+        f"{capture.name:12} {question.name:16} ours {mine:7.2f} s {peak:5.0f} MB   "
+        f"{Path(peer[0]).name} {theirs:7.2f} s   "
         f"ratio {statistics.median(ratios):5.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})",
         flush=True,
     )
+
+
+def twin(capture: Path, number: int) -> Path:
+    """The capture in another form, made where it is missing: 1 in gzip, 2 with an index, 3 with both."""
+    packed, indexed = number % 2, number // 2
+    if not (packed or indexed):
+        return capture
+    folder = DATA / ("indexed" if indexed else "plain")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / (capture.name + (".gz" if packed else ""))
+    if not path.exists() and packed:
+        with capture.open("rb") as source, gzip.open(path, "wb", 6) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+    elif not path.exists():
+        path.symlink_to(capture.resolve())
+    if indexed:
+        timed([*SCAP, "index", str(path)])
+    return path
 
 
 def default_captures() -> list[Path]:

@@ -7,25 +7,34 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from scaptools.capture.reader import WIDE_WINDOW_BYTES, WINDOW_BYTES, CaptureReader
+from scaptools.capture.reader import WIDE_WINDOW_BYTES, CaptureReader
 from scaptools.capture.visibility import shown_rows
 from scaptools.fields.catalog import Catalog
+from scaptools.fields.inorder import needs_with_plugins, with_plugins
 from scaptools.fields.needs import ALL_NEEDS, FieldInUse, needs_of, with_state
 from scaptools.filter import CompiledFilter, Expression, compile_filter
+from scaptools.shares import WHOLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
+    from scaptools.capture.index import Selection
     from scaptools.capture.scan import Damage
     from scaptools.capture.section import Section
     from scaptools.capture.source import Opened
     from scaptools.plugins.host import PluginHost
+    from scaptools.shares import Share
+    from scaptools.state.processtree import ProcessTree
+    from scaptools.state.snapshot import Snapshot
+    from scaptools.state.views import FdView, ThreadView
     from scaptools.summary import CaptureSummary
+
+    Narrow = Callable[[EventBatch, NDArray[np.intp]], NDArray[np.intp]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,20 @@ class Event:
         """The event's type, as ``evt.type`` gives it."""
         return str(self["evt.type"])
 
+    @property
+    def thread(self) -> ThreadView | None:
+        """The thread the event is of, None where that is unknown. Only for events of `Capture.events` and the like."""
+        from scaptools.state.looks import event_thread
+
+        return event_thread(self.batch, self.row)
+
+    @property
+    def fd(self) -> FdView | None:
+        """The descriptor the event is about, None for one that is about none or about one nobody knows."""
+        from scaptools.state.looks import event_fd
+
+        return event_fd(self.batch, self.row)
+
     def __getitem__(self, name: str) -> Any:
         field = self.catalog.parse(name)
         value = field.column(self.batch, slice(self.row, self.row + 1)).to_arrow()[0].as_py()
@@ -60,11 +83,19 @@ class Event:
 class Capture:
     """A capture file as a table of events.
 
-    Every method that looks at events makes a pass of its own; a capture from standard input allows one.
+    Every method that looks at events makes a pass of its own; a capture from standard input allows one. With ``follow``
+    a pass goes on as the capture grows, until ``reader.stop``.
     """
 
-    def __init__(self, opened: Opened, *, plugins: PluginHost | None = None, catalog: Catalog | None = None) -> None:
-        self.reader = CaptureReader(opened)
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        plugins: PluginHost | None = None,
+        catalog: Catalog | None = None,
+        follow: bool = False,
+    ) -> None:
+        self.reader = CaptureReader(opened, follow=follow)
         self.catalog = catalog or Catalog(plugins)
 
     def __enter__(self) -> Self:
@@ -121,25 +152,90 @@ class Capture:
         any. Without ``internal`` events that sysdig does not show are left out.
         """
         predicate = self.compile(wanted) if isinstance(wanted, str | Expression) else wanted
+        begin = 1
+        if fields != () and predicate is not None and self.can_look_ahead(predicate):
+            begin = self.first_match(predicate, internal=internal)
+            if not begin:
+                return
+        for batch, rows in self.looked_at(predicate, fields=fields, internal=internal, begin=begin):
+            if len(rows):
+                yield batch, rows
+
+    def can_look_ahead(self, predicate: CompiledFilter) -> bool:
+        """Whether a pass of its own can tell where matches begin, so that state is not kept where there are none."""
+        return needs_of(predicate.fields) is None and self.reader.can_restart
+
+    def first_match(self, predicate: CompiledFilter, *, internal: bool = True, narrow: Narrow | None = None) -> int:
+        """The number of the first event that matches a filter that needs no state, 0 where none does.
+
+        ``narrow`` leaves of the rows of a batch that match those that are wanted.
+        """
+        from scaptools.lookahead import first_in_parts, worth_sharing
+
+        def wanted(batch: EventBatch, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+            return rows if narrow is None else narrow(batch, rows)
+
+        shared = narrow is None and worth_sharing(self.reader) and not self.reader.has_sidecar
+        if shared and self._can_fork(predicate):
+            found = first_in_parts(self.reader, lambda batch: _selected(batch, predicate, internal=internal))
+            if found is not None:
+                return found
+        for batch, rows in self.looked_at(predicate, internal=internal):
+            if len(left := wanted(batch, rows)):
+                return batch.first_number + int(left[0])
+        return 0
+
+    def _can_fork(self, predicate: CompiledFilter) -> bool:
+        """Whether a filter says the same of an event in a fork, and where the events before it are not counted."""
+        return all(plugin.survives_fork for plugin in self.catalog.plugins.plugins) and not any(
+            used.remembers or used.name == "evt.num" for used in predicate.fields
+        )
+
+    def looked_at(
+        self,
+        predicate: CompiledFilter | None,
+        *,
+        fields: Sequence[FieldInUse] | None = (),
+        internal: bool = True,
+        begin: int = 1,
+        share: Share = WHOLE,
+    ) -> Iterator[tuple[EventBatch, NDArray[np.intp]]]:
+        """Like `matches`, but with batches without a match, and only those the share owns from event ``begin`` on.
+
+        Batches an index knows to be without a match may be left out.
+        """
         in_filter = predicate.fields if predicate is not None else ()
         needs = ALL_NEEDS if fields is None else needs_of([*fields, *in_filter])
+        host = self.catalog.given_plugins
+        needs = needs_with_plugins(host, needs)
+        selection = self._selection(predicate, fields or ()) if needs is None else None
+        window_bytes = WIDE_WINDOW_BYTES if needs is None and not fields else None
+        batches = self.reader.batches(window_bytes=window_bytes, selection=selection)
+        asked = None if fields is None else [*fields, *in_filter]
+        tracked = with_state(batches, needs)
+        if needs is not None and begin > 1 and self._can_resume(asked):
+            from scaptools.state.resumption import batches_from
 
-        def select(batch: EventBatch) -> NDArray[np.intp]:
-            rows = np.arange(len(batch)) if predicate is None else predicate.select(batch)
-            return rows if internal or not len(rows) else shown_rows(batch, rows)
+            tracked = batches_from(self.reader, needs, begin)
+        for number, batch in enumerate(with_plugins(tracked, host, asked)):
+            if batch.first_number + len(batch) > begin and share.owns(number):
+                yield batch, _selected(batch, predicate, internal=internal)
 
-        first = 0
-        self.reader.window_bytes = WIDE_WINDOW_BYTES if needs is None and not fields else WINDOW_BYTES
-        if needs is not None and predicate is not None and needs_of(in_filter) is None and self.reader.can_restart:
-            # State is for what matches only: as long as nothing does, there is none to keep.
-            found = (number for number, batch in enumerate(self.batches()) if len(select(batch)))
-            first = next(found, -1)
-            found.close()
-            if first < 0:
-                return
-        for number, batch in enumerate(with_state(self.batches(), needs)):
-            if number >= first and len(rows := select(batch)):
-                yield batch, rows
+    def _can_resume(self, asked: Sequence[FieldInUse] | None) -> bool:
+        """Whether a pass with state may begin behind the first event, if an index keeps the state there."""
+        if asked is None or self.catalog.given_plugins is not None or not self.reader.has_sidecar:
+            return False
+        return not any(used.remembers for used in asked)
+
+    def _selection(self, predicate: CompiledFilter | None, fields: Sequence[FieldInUse]) -> Selection | None:
+        """What a pass can be restricted to that keeps no state; None where every event counts, or no index is there."""
+        if predicate is None or not self.reader.has_sidecar:
+            return None
+        if any(used.remembers for used in (*fields, *predicate.fields)):
+            return None
+        from scaptools.filter.narrowing import FilterSelection
+
+        return FilterSelection(predicate)
 
     def compile(self, expression: str | Expression) -> CompiledFilter:
         """A filter over this capture's fields. Raises FilterError."""
@@ -192,11 +288,32 @@ class Capture:
         """The table of `to_arrow` for any library that reads Arrow streams."""
         return self.record_batches().__arrow_c_stream__(requested_schema)
 
+    def at(self, number: int) -> Snapshot:
+        """Everything known at the event of a number (``evt.num``), as that event sees it.
+
+        Raises IndexError where there is no such event.
+        """
+        from scaptools.state.snapshot import state_at
+
+        return state_at(self.reader, number)
+
+    def process_tree(self) -> ProcessTree:
+        """Every process the capture knows of, with who started it and when it began and ended."""
+        from scaptools.state.processtree import process_tree
+
+        return process_tree(self.batches())
+
     def info(self) -> CaptureSummary:
         """What is in the capture."""
         from scaptools.summary import summarize
 
         return summarize(self.reader, self.catalog.plugins)
+
+
+def _selected(batch: EventBatch, predicate: CompiledFilter | None, *, internal: bool) -> NDArray[np.intp]:
+    """The rows of a batch that match."""
+    rows = np.arange(len(batch)) if predicate is None else predicate.select(batch)
+    return rows if internal or not len(rows) else shown_rows(batch, rows)
 
 
 def open_capture(capture: Opened, *, plugins: PluginHost | None = None) -> Capture:

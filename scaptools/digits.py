@@ -24,7 +24,12 @@ def decimal(values: NDArray[Any]) -> pa.Array:
     """Decimal digits, a minus in front of negative numbers."""
     import pyarrow as pa
 
-    return pa.array(_native(values)).cast(pa.string()).cast(pa.binary())
+    values = _native(values)
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if low > 0 and len(str(low)) == len(str(high)) and high < 2**32:
+        # Numbers of one length, such as those of consecutive events, need no bounds to be found.
+        return fixed_width(digit_matrix(values, len(str(high))))
+    return pa.array(values).cast(pa.string()).cast(pa.binary())
 
 
 def hexadecimal(values: NDArray[Any]) -> pa.Array:

@@ -12,9 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from scaptools.capture.encode import encode_plugin_columns, encode_plugin_events, encode_scap_events
+from scaptools.plugins.blocks import EventBlocks
 from scaptools.plugins.contract import TIMESTAMP_UNSET, EventColumns, ScapEvents
 
 if TYPE_CHECKING:
@@ -24,9 +22,11 @@ if TYPE_CHECKING:
     from scaptools.plugins.contract import EventStream, SourcePlugin, StreamBatch
 
 #: Batches a source may be ahead of the writer.
-_QUEUE_BATCHES = 8
+_QUEUE_BATCHES = 4
 #: Seconds between looks at the clock while no source has anything.
 _POLL_SECONDS = 0.05
+#: Seconds in which plugins that follow sources say what they still have to, once those have ended.
+_FOLLOWING_SECONDS = 0.5
 #: Seconds after which what was written is handed to the system even if it is little.
 _FLUSH_SECONDS = 1.0
 
@@ -59,7 +59,7 @@ class _Encoded:
     """A batch as blocks, kept together with what it was made from, in case only a part of it is wanted."""
 
     plugin_id: int
-    batch: StreamBatch
+    batch: StreamBatch | EventBlocks
     blocks: Piece
     payload_bytes: int
 
@@ -71,12 +71,19 @@ class _Encoded:
     def first(self, count: int) -> _Encoded:
         """The same without what follows the first ``count`` events."""
         batch = self.batch
-        return _encoded(batch.first(count) if isinstance(batch, ScapEvents) else batch[:count], self.plugin_id)
+        first = batch.first(count) if isinstance(batch, ScapEvents | EventBlocks) else batch[:count]
+        return _encoded(first, self.plugin_id)
 
 
-def _encoded(batch: StreamBatch, plugin_id: int) -> _Encoded:
+def _encoded(batch: StreamBatch | EventBlocks, plugin_id: int) -> _Encoded:
     if not len(batch):
         return _Encoded(plugin_id, batch, b"", 0)
+    if isinstance(batch, EventBlocks):
+        return _Encoded(plugin_id, batch, batch.data, batch.payload_bytes)
+    import numpy as np
+
+    from scaptools.capture.encode import encode_plugin_columns, encode_plugin_events, encode_scap_events
+
     if isinstance(batch, ScapEvents):
         return _Encoded(plugin_id, batch, encode_scap_events(batch.data, batch.lengths), len(batch.data))
     if isinstance(batch, EventColumns):
@@ -103,7 +110,7 @@ class _Running:
         """Hand over the stream's batches, then its end: None, or the error it failed with."""
         ending: BaseException | None = None
         try:
-            for batch in self.stream:
+            for batch in self.stream.recorded():
                 if not self._put(_encoded(batch, self.plugin.info.id)):
                     return
         except BaseException as error:  # noqa: BLE001 - raised again by the recorder
@@ -160,10 +167,17 @@ def record(
     recording = Recording()
     stop = interrupted or threading.Event()
     running: list[_Running] = []
+    leading = [plugin for plugin, _ in sources if not plugin.follows]
     try:
         for plugin, params in sources:
+            if plugin.follows:
+                plugin.follow(leading)
             running.append(_Running(plugin, plugin.open(params), queue.Queue(_QUEUE_BATCHES), stop))
         writer.section_header()
+        for source in running:
+            preface = source.stream.preface()
+            if len(preface):
+                _write(source, _encoded(preface, source.plugin.info.id), writer, recording)
         _start(running)
         _pump(running, writer, recording, _Bounds(limit, duration_s, stop), observe)
         writer.flush()
@@ -190,9 +204,14 @@ def _pump(
     observe: Callable[[Recording], None] | None,
 ) -> None:
     active = list(running)
+    leading = [source for source in running if not source.plugin.follows] or running
     failure: BaseException | None = None
-    written = time.monotonic()
+    written = led = time.monotonic()
     while active and not bounds.reached(recording):
+        if any(source in active for source in leading):
+            led = time.monotonic()
+        elif time.monotonic() - led > _FOLLOWING_SECONDS:
+            break
         idle = True
         for source in list(active):
             try:

@@ -104,6 +104,28 @@ class Replay:
             finally:
                 self.damage += capture.reader.damage_errors()
 
+    def stream(self) -> Iterator[EventBatch]:
+        """All events in batches, when they are due, for whoever keeps state of their own along them.
+
+        Raises CaptureError and InputError.
+        """
+        with self._stream() as stream, open_reader(stream) as reader:
+            try:
+                for batch in reader.batches():
+                    yield from [batch] if self._pace is None else self._parts(batch, self._pace)
+            finally:
+                self.damage += reader.damage_errors()
+
+    @staticmethod
+    def _parts(batch: EventBatch, pace: Pace) -> Iterator[EventBatch]:
+        """The batch in parts that are due."""
+        for due in pace.groups(batch.header("ts")):
+            part = np.zeros(len(batch), bool)
+            part[due] = True
+            restricted = batch.restricted(part)
+            restricted.first_number = batch.first_number + due.start
+            yield restricted
+
     @contextmanager
     def _stream(self) -> Iterator[Opened]:
         """The only capture, or all of them merged."""

@@ -4,11 +4,14 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from scaptools import open_capture
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -49,11 +52,23 @@ def test_the_tour_is_true(command: str, output: str, playground: Path) -> None:
         assert (done.stdout or done.stderr).rstrip("\n") == output
 
 
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
 def test_the_example_runs(playground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(playground)
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    test = doctest.DocTestParser().get_doctest(example, {}, "README", str(README), 0)
+    test = doctest.DocTestParser().get_doctest(EXAMPLES[0], {}, "README", str(README), 0)
     assert doctest.DocTestRunner().run(test) == (0, 4)
+
+
+def test_the_example_of_a_host_runs(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(shared_data / "captures" / "run_as_user_0_container.scap", tmp_path / "host.scap")
+    monkeypatch.chdir(tmp_path)
+    _, example = EXAMPLES
+    exec(compile(example, str(README), "exec"), {"open_capture": open_capture})  # noqa: S102 - the README's own
+    assert capsys.readouterr().out == "2195 ls () /etc/ld.so.cache\n"
 
 
 def test_first_line_says_what_it_is() -> None:

@@ -12,8 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from scap_formats.codec import FormatsError, build, integers, parse
-from scap_formats.elements import Alignment, LengthBytes, OptionList
-from scap_formats.record import Record
+from scap_formats.header import HEAD_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,13 +143,14 @@ def block_size(body_size: int) -> int:
 
 def head_fields(byteorder: ByteOrder) -> tuple[Schema, ...]:
     """The fields before a block's body."""
-    number = integers(byteorder)
-    return "block_type" / number.u32, "block_length" / number.u32
+    return tuple(name / getattr(integers(byteorder), type_) for name, type_ in HEAD_FIELDS)
 
 
 @cache
 def block_head(byteorder: ByteOrder) -> Schema:
     """``block_type``, ``block_length``."""
+    from scap_formats.record import Record
+
     return Record(*head_fields(byteorder))
 
 
@@ -160,6 +160,9 @@ def options(byteorder: ByteOrder) -> Schema:
 
     ``padding`` is None where it is NULs up to a multiple of 4.
     """
+    from scap_formats.elements import Alignment, LengthBytes, OptionList
+    from scap_formats.record import Record
+
     return OptionList(
         Record(
             "code" / integers(byteorder).u16,

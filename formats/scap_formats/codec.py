@@ -1,7 +1,7 @@
 """The one door to Construct: byte orders, and parsing and building with a single exception type.
 
 Schemas are functions of the byte order and cached, so that one declaration serves both. Raw network addresses
-are declared as bytes and never swapped.
+are declared as bytes and never swapped. Construct is imported with the first schema: to read events takes none.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import construct
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from construct import ConstructError
 
 ByteOrder: TypeAlias = Literal["little", "big"]
 #: A Construct declaration.
@@ -60,6 +60,8 @@ class Integers:
 @cache
 def integers(byteorder: ByteOrder) -> Integers:
     """Return the numbers of a byte order."""
+    from construct import FormatField
+
     codes = {
         "u8": "B",
         "u16": "H",
@@ -72,7 +74,7 @@ def integers(byteorder: ByteOrder) -> Integers:
         "f64": "d",
     }
     mark = ORDER_MARKS[byteorder]
-    return Integers(**{name: construct.FormatField(mark, code) for name, code in codes.items()})
+    return Integers(**{name: FormatField(mark, code) for name, code in codes.items()})
 
 
 def parse(schema: Schema, data: Buffer, *, offset: int = 0, complete: bool = False) -> Value:
@@ -81,10 +83,12 @@ def parse(schema: Schema, data: Buffer, *, offset: int = 0, complete: bool = Fal
     ``offset`` is added to the offset an error carries; with ``complete`` bytes left over are an error. Raises
     FormatsError.
     """
+    from construct import ConstructError
+
     stream = io.BytesIO(data)
     try:
         value = schema.parse_stream(stream)
-    except construct.ConstructError as error:
+    except ConstructError as error:
         raise _translated(error, offset + stream.tell()) from error
     if complete and stream.tell() != len(data):
         raise FormatsError(f"{len(data) - stream.tell()} bytes left over", offset=offset + stream.tell())
@@ -93,15 +97,17 @@ def parse(schema: Schema, data: Buffer, *, offset: int = 0, complete: bool = Fal
 
 def build(schema: Schema, value: Mapping[str, Any] | Sequence[Any] | Value) -> bytes:
     """Build the bytes of ``value`` according to ``schema``. Raises FormatsError."""
+    from construct import ConstructError
+
     stream = io.BytesIO()
     try:
         schema.build_stream(value, stream)
-    except construct.ConstructError as error:
+    except ConstructError as error:
         raise _translated(error, stream.tell()) from error
     return stream.getvalue()
 
 
-def _translated(error: construct.ConstructError, offset: int) -> FormatsError:
+def _translated(error: ConstructError, offset: int) -> FormatsError:
     _whole, *parts = (error.path or "").split(" -> ")
     message = str(error).rpartition("\n")[2]
     return FormatsError(message, offset=offset, field=".".join(parts).replace(".[", "[") or None)

@@ -1,4 +1,4 @@
-"""Packed numpy dtypes derived from the Construct declarations of fixed-size records."""
+"""Packed numpy dtypes derived from the declarations of fixed-size records."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from construct import Bytes, FormatField
 
-from scap_formats.codec import FormatsError
-from scap_formats.events import event_prefix
-from scap_formats.record import Record, unwrapped
+from scap_formats.codec import ORDER_MARKS, FormatsError
+from scap_formats.header import HEAD_FIELDS, fields_before_event, fields_of_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +29,10 @@ def dtype_of(schema: Schema) -> np.dtype[Any]:
 
 
 def _fields(schema: Schema) -> Iterator[tuple[str, Any]]:
+    from construct import Bytes, FormatField
+
+    from scap_formats.record import Record, unwrapped
+
     for subcon in schema.subcons:
         inner = unwrapped(subcon)
         if isinstance(inner, FormatField):
@@ -54,4 +56,6 @@ def event_block_dtype(has_nparams: bool, has_flags: bool, byteorder: ByteOrder =
     Fields: ``block_type``, ``block_length``, ``cpu``, ``dump_flags`` where there are flags, ``ts``, ``tid``,
     ``length``, ``type``, and ``nparams`` where the header stores it.
     """
-    return dtype_of(event_prefix(byteorder, has_nparams=has_nparams, has_flags=has_flags))
+    fields = HEAD_FIELDS + fields_before_event(has_flags=has_flags) + fields_of_event(has_nparams=has_nparams)
+    mark = ORDER_MARKS[byteorder]
+    return np.dtype([(name, f"{mark}{type_[0]}{int(type_[1:]) // 8}") for name, type_ in fields])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from enum import IntFlag
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,14 @@ from construct import Construct, Container, FormatFieldError, ListContainer, Reb
 from scap_formats.blocks import head_fields, options
 from scap_formats.codec import ORDER_MARKS, integers
 from scap_formats.elements import Alignment, Rest
+from scap_formats.header import (
+    HEADER_SIZE_V1,
+    HEADER_SIZE_V2,
+    NOTIFICATION_EXCESS,
+    NOTIFICATION_TYPES,
+    fields_before_event,
+    fields_of_event,
+)
 from scap_formats.record import Record
 from scap_formats.table import event_table
 
@@ -26,25 +33,8 @@ if TYPE_CHECKING:
 
     from scap_formats.codec import ByteOrder, Schema
 
-#: Bytes of the event header without and with the number of parameters.
-HEADER_SIZE_V1 = 22
-HEADER_SIZE_V2 = 26
-#: Event types whose v1 writers stored a length 3 too large.
-NOTIFICATION_TYPES = frozenset({280, 286})
-NOTIFICATION_EXCESS = 3
 _V1_WIDTH = 2
 _WIDTH_CODES = {2: "H", 4: "I"}
-
-
-class DumpFlag(IntFlag):
-    """Flags of EVF blocks."""
-
-    #: Feed the state, do not show.
-    STATE_ONLY = 1
-    #: Obsolete.
-    TRACER = 2
-    #: Removed by the writer before storing.
-    LARGE = 4
 
 
 def length_width(event_type: int) -> int | None:
@@ -176,17 +166,15 @@ class _Parameters(Construct):  # type: ignore[misc]  # Construct carries no type
 def block_fields(byteorder: ByteOrder, *, has_flags: bool) -> tuple[Schema, ...]:
     """The fields between a block's head and its event: ``cpu`` and, in EVF blocks, ``dump_flags``."""
     number = integers(byteorder)
-    flags = ("dump_flags" / number.u32,) if has_flags else ()
-    return "cpu" / number.u16, *flags
+    return tuple(name / getattr(number, type_) for name, type_ in fields_before_event(has_flags=has_flags))
 
 
 def header_fields(byteorder: ByteOrder, *, has_nparams: bool) -> tuple[Schema, ...]:
     """The event header: ``ts`` in ns since the epoch, ``tid``, ``length``, ``type``, and in v2 ``nparams``."""
     number = integers(byteorder)
-    length = Rebuild(number.u32, _LengthOf(has_nparams=has_nparams))
-    fields = ("ts" / number.u64, "tid" / number.i64, "length" / length, "type" / number.u16)
-    count = ("nparams" / Rebuild(number.u32, lambda context: len(context.params)),) if has_nparams else ()
-    return *fields, *count
+    derived = {"length": _LengthOf(has_nparams=has_nparams), "nparams": lambda context: len(context.params)}
+    fields = [(name, getattr(number, type_)) for name, type_ in fields_of_event(has_nparams=has_nparams)]
+    return tuple(name / (Rebuild(type_, derived[name]) if name in derived else type_) for name, type_ in fields)
 
 
 @cache

@@ -8,13 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from construct import Container
-
 from scap_formats.blocks import BlockType, head_fields
 from scap_formats.codec import integers
-from scap_formats.events import block_fields, header_fields
-from scap_formats.params import decode_param, encode_param
-from scap_formats.record import Record
 from scap_formats.table import event_table
 
 if TYPE_CHECKING:
@@ -42,6 +37,9 @@ def plugin_prefix(byteorder: ByteOrder) -> Schema:
     After the event's header come the two parameter lengths and the plugin id. It is there to derive a dtype from;
     single events are built with `plugin_event`.
     """
+    from scap_formats.events import block_fields, header_fields
+    from scap_formats.record import Record
+
     number = integers(byteorder)
     return Record(
         *head_fields(byteorder),
@@ -76,6 +74,10 @@ def event_payload(event_type: int, params: Sequence[Buffer], byteorder: ByteOrde
 
     Raises FormatsError.
     """
+    from construct import Container
+
+    from scap_formats.params import decode_param
+
     values = Container()
     for index, param in enumerate(event_table().events[event_type].params):
         data = params[index] if index < len(params) else b""
@@ -84,6 +86,10 @@ def event_payload(event_type: int, params: Sequence[Buffer], byteorder: ByteOrde
 
 
 def _event(event_type: int, values: tuple[Any, ...], ts: int, tid: int, byteorder: ByteOrder) -> Value:
+    from construct import Container
+
+    from scap_formats.params import encode_param
+
     declared = event_table().events[event_type].params
     params = [encode_param(param.type, value, byteorder) for param, value in zip(declared, values, strict=True)]
     return Container(cpu=0, ts=ts, tid=tid, type=event_type, params=params)

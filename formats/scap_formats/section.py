@@ -5,14 +5,12 @@ The magic tells the byte order of everything up to the next section header. The 
 
 from __future__ import annotations
 
+import struct
 from functools import cache
+from typing import NamedTuple
 
-from construct import Default
-
-from scap_formats.blocks import BlockType, options
-from scap_formats.codec import Buffer, ByteOrder, Schema, integers
-from scap_formats.elements import Rest
-from scap_formats.record import Record
+from scap_formats.blocks import HEAD_SIZE, BlockType, options
+from scap_formats.codec import ORDER_MARKS, Buffer, ByteOrder, Schema, integers
 
 MAGIC = 0x1A2B3C4D
 #: Bytes of a section header block without options.
@@ -38,9 +36,27 @@ def find_byte_order(block: Buffer) -> ByteOrder | None:
     return None
 
 
+class Version(NamedTuple):
+    """The beginning of a section header, which says whether the rest can be understood."""
+
+    magic: int
+    major: int
+    minor: int
+
+
+def section_version(block: Buffer, byteorder: ByteOrder) -> Version:
+    """What a section header block of at least `MIN_SIZE` bytes begins with."""
+    return Version(*struct.unpack_from(f"{ORDER_MARKS[byteorder]}LHH", block, HEAD_SIZE))
+
+
 @cache
 def section_header(byteorder: ByteOrder) -> Schema:
     """Body of a section header: ``magic``, ``major``, ``minor``, ``section_length``, ``options``, ``rest``."""
+    from construct import Default
+
+    from scap_formats.elements import Rest
+    from scap_formats.record import Record
+
     number = integers(byteorder)
     return Record(
         "magic" / Default(number.u32, MAGIC),

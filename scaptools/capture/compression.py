@@ -13,8 +13,14 @@ from typing import IO, TYPE_CHECKING, BinaryIO, ClassVar, cast
 if TYPE_CHECKING:
     from isal.igzip_lib import IgzipDecompressor
 
+    from scaptools.capture.seekpoints import SeekPoint
+
 #: Compressed bytes asked for at a time.
 CHUNK_BYTES = 1 << 20
+#: Decompressed bytes asked for at a time: few enough to be still in the processor's cache when they are copied.
+_OUTPUT_BYTES = 1 << 20
+#: The checksum and the length that end a gzip member.
+_TRAILER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,14 @@ class Decoder(ABC):
     def __init__(self, file: Peeked) -> None:
         self.file = file
         self.damage: StreamDamage | None = None
-        #: Compressed and decompressed offsets where decoding can start, as met so far.
-        self.seek_points: list[tuple[int, int]] = []
 
     @property
     def can_seek(self) -> bool:
         """Whether decoding can go on at another of its seek points."""
         return False
 
-    def seek(self, compressed_offset: int) -> None:
-        """Go on decoding at a seek point."""
+    def seek(self, point: SeekPoint) -> None:
+        """Go on decoding at a seek point of the stream."""
         raise NotImplementedError
 
     @abstractmethod
@@ -130,17 +134,25 @@ class GzipDecoder(Decoder):
         self._member = self._new_member()
         self._pending = b""
         self._ended = False
-        self._produced = 0
+        #: Bytes between the end of the deflate stream and that of its member, which its decoder does not take itself.
+        self._trailer = 0
 
     @property
     def can_seek(self) -> bool:
-        """Members are independent of each other."""
+        """With a point at hand it can, if the file can."""
         return self.file.can_seek
 
-    def seek(self, compressed_offset: int) -> None:
-        """Go on decoding at the beginning of a member."""
-        self.file.seek(compressed_offset)
-        self._member, self._pending, self._ended = self._new_member(), b"", False
+    def seek(self, point: SeekPoint) -> None:
+        """Go on decoding at the beginning of a member or of a block inside one."""
+        self.file.seek(point.first_byte)
+        self._ended = False
+        if point.raw:
+            library = self._library
+            self._member = library.IgzipDecompressor(flag=library.DECOMP_DEFLATE, zdict=point.window)
+            self._trailer = _TRAILER_BYTES
+            self._pending = point.opening(self.file.read(1)[0])
+        else:
+            self._member, self._trailer, self._pending = self._new_member(), 0, b""
 
     def _new_member(self) -> IgzipDecompressor:
         return self._library.IgzipDecompressor(flag=self._library.DECOMP_GZIP)
@@ -159,23 +171,24 @@ class GzipDecoder(Decoder):
                 self.cut("the gzip stream ends before its last member does")
                 break
             try:
-                output = member.decompress(data, size)
+                output = member.decompress(data, min(size, _OUTPUT_BYTES))
             except self._errors as error:
                 self._ended = True
                 self.cut(f"the gzip stream is damaged ({error})")
                 break
             if output:
-                self._produced += len(output)
                 return output
         return b""
 
     def _next_member(self, rest: bytes) -> None:
-        while len(rest) < len(self.magic) and (more := self.file.read(CHUNK_BYTES)):
+        trailer, self._trailer = self._trailer, 0
+        while len(rest) < trailer + len(self.magic) and (more := self.file.read(CHUNK_BYTES)):
             rest += more
-        if rest.startswith(self.magic):
+        if len(rest) < trailer:
+            self.cut("the gzip stream ends before its last member does")
+        if rest[trailer:].startswith(self.magic):
             self._member = self._new_member()
-            self._pending = rest
-            self.seek_points.append((self.file.offset - len(rest), self._produced))
+            self._pending = rest[trailer:]
         else:
             self._ended = True
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from scaptools.capture.seekpoints import NO_SEEK_POINTS
 from scaptools.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from scaptools.capture.compression import StreamDamage
     from scaptools.capture.scan import Bytes
 
@@ -36,7 +35,7 @@ class FollowedStream:
         self.name = name
         self.compression: str | None = None
         self.size: int | None = None
-        self.seek_points: Sequence[tuple[int, int]] = ()
+        self.seek_points = NO_SEEK_POINTS
         self.damage: StreamDamage | None = None
         self._file = file
         self._descriptor = file.fileno()

@@ -1,42 +1,37 @@
-"""The index: a sidecar that says what is in each stretch of a capture, so that a query reads only what it needs.
+"""The index: what is in each stretch of a capture, so that a query reads only what it needs.
 
 A capture is described in chunks of a few megabytes: where they lie, how many events they hold, of which types, from
-when to when, and of which threads. A chunk that holds anything but sound events is never left out. The sidecar names
-the capture it belongs to by size and by a fingerprint of its bytes; any other capture ignores it.
+when to when, and of which threads; and for each event its place, type, time, thread and processor. A chunk that holds
+anything but sound events is never left out. The index lies in a sidecar, which any other capture ignores.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from scap_formats.table import event_table
-from scaptools.errors import InputError, OutputError
+from scaptools.capture.headers import COLUMNS, STORED, StoredBatch, stored_column
+from scaptools.capture.kinds import KIND, sample_batch
+from scaptools.capture.seekpoints import POINT, SeekPoints
+from scaptools.capture.sidecar import Sidecar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from scaptools.capture.reader import CaptureReader
-    from scaptools.capture.source import Opened
+    from scaptools.capture.batch import EventBatch
+    from scaptools.capture.scan import ByteOrder, Bytes
+    from scaptools.capture.section import Section
 
-SUFFIX = ".scapidx"
 #: Decompressed bytes of a chunk: what a query reads at least.
 CHUNK_BYTES = 4 << 20
 
-_MAGIC = b"SCAPIDX\n"
-_VERSION = 1
-_ALIGNMENT = 64
-_SAMPLES = 32
-_SAMPLE_BYTES = 4096
-_CHUNK = np.dtype(
+CHUNK = np.dtype(
     [
         ("start", "<u8"),
         ("length", "<u8"),
@@ -47,182 +42,160 @@ _CHUNK = np.dtype(
         ("last_ts", "<u8"),
         ("first_tid", "<u8"),
         ("tids", "<u8"),
+        # Whether there is nothing but sound events, and whether the columns of their headers are there.
         ("plain", "?"),
+        ("stored", "?"),
     ]
 )
+CHECKPOINT = np.dtype([("number", "<u8"), ("start", "<u8"), ("place", "<u8"), ("size", "<u8")])
+
+
+class Selection(Protocol):
+    """What a query can be interested in at all."""
+
+    def chunks(self, index: CaptureIndex) -> NDArray[np.bool_]:
+        """Which chunks can hold events of interest, shape ``(n,)``."""
+
+    def rows(self, batch: EventBatch) -> NDArray[np.intp]:
+        """Which events of a batch can be of interest, ascending; asking for more than headers is dear."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventSelection:
-    """What a query can be interested in at all; None is no restriction.
+    """Events by what their headers say; None is no restriction.
 
-    ``types`` are event type numbers, ``tids`` thread numbers, ``times`` the first and last time in ns.
+    ``types`` are event type numbers, ``tids`` thread numbers, ``times`` the first and last time in ns, ``numbers`` the
+    first and last number of an event in the capture.
     """
 
     types: Collection[int] | None = None
     tids: Collection[int] | None = None
     times: tuple[int, int] | None = None
+    numbers: tuple[int, int] | None = None
+
+    def chunks(self, index: CaptureIndex) -> NDArray[np.bool_]:
+        """See `Selection.chunks`."""
+        chunks = index.chunks
+        wanted = chunks["events"] > 0
+        if self.types is not None:
+            wanted &= index.with_kinds(np.isin(index.kinds["type"], list(self.types)))
+        if self.times is not None:
+            first, last = self._bounds(self.times)
+            wanted &= (chunks["first_ts"] <= last) & (chunks["last_ts"] >= first)
+        if self.numbers is not None:
+            first, last = self._bounds(self.numbers)
+            wanted &= (chunks["first_number"] <= last) & (chunks["first_number"] + chunks["events"] > first)
+        if self.tids is not None:
+            wanted &= index.with_threads(np.isin(index.tids, list(self.tids)))
+        return np.asarray(wanted)
+
+    def rows(self, batch: EventBatch) -> NDArray[np.intp]:
+        """See `Selection.rows`."""
+        wanted = np.ones(len(batch), bool)
+        if self.types is not None:
+            wanted &= np.isin(batch.header("type"), list(self.types))
+        if self.times is not None:
+            first, last = self._bounds(self.times)
+            wanted &= (batch.header("ts") >= first) & (batch.header("ts") <= last)
+        if self.numbers is not None:
+            first, last = self._bounds(self.numbers)
+            wanted &= (batch.numbers() >= first) & (batch.numbers() <= last)
+        if self.tids is not None:
+            wanted &= np.isin(batch.header("tid"), list(self.tids))
+        return np.flatnonzero(wanted)
+
+    @staticmethod
+    def _bounds(bounds: tuple[int, int]) -> tuple[np.uint64, np.uint64]:
+        first, last = (np.uint64(min(max(bound, 0), 2**64 - 1)) for bound in bounds)
+        return first, last
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureIndex:
     """What is in each chunk of a capture.
 
-    ``chunks`` has one record a chunk; ``types`` has a row of bits a chunk, one per event type (shape ``(n, width)``,
-    uint8); ``tids`` the distinct threads of each chunk, one chunk after the other; ``seek_points`` pairs of compressed
-    and decompressed offsets from which a compressed capture can be read.
+    ``chunks`` has one record a chunk; ``kinds`` one per kind of event, with one event of each in ``samples``;
+    ``present`` has a row of bits a chunk, one per kind (shape ``(n, width)``, uint8); ``tids`` the distinct threads of
+    each chunk, ascending, one chunk after the other; ``columns`` a row of `STORED` a chunk, one per column.
+    ``checkpoints`` tells where states are kept: the number of the first event they are for and the offset of its
+    window.
     """
 
     chunks: NDArray[Any]
-    types: NDArray[np.uint8]
+    kinds: NDArray[Any]
+    samples: Bytes
+    present: NDArray[np.uint8]
     tids: NDArray[np.int64]
-    seek_points: NDArray[np.int64]
-
-    def needed(self, selection: EventSelection) -> NDArray[np.bool_]:
-        """Which chunks can hold events of interest, or something else than events; shape ``(n,)``."""
-        chunks = self.chunks
-        wanted = chunks["events"] > 0
-        if selection.types is not None:
-            bits = np.zeros(self.types.shape[1] * 8, bool)
-            bits[[number for number in selection.types if number < len(bits)]] = True
-            wanted &= (self.types & np.packbits(bits)).any(axis=1)
-        if selection.times is not None:
-            first, last = (min(max(bound, 0), 2**64 - 1) for bound in selection.times)
-            wanted &= (chunks["first_ts"] <= np.uint64(last)) & (chunks["last_ts"] >= np.uint64(first))
-        if selection.tids is not None:
-            hits = np.concatenate(([0], np.cumsum(np.isin(self.tids, list(selection.tids)))))
-            ends = (chunks["first_tid"] + chunks["tids"]).astype(np.int64)
-            wanted &= hits[ends] > hits[chunks["first_tid"].astype(np.int64)]
-        return np.asarray(wanted | ~chunks["plain"])
-
-    def save(self, capture: Path) -> Path:
-        """Write the sidecar of a capture, in one step; its path. Raises OutputError and InputError."""
-        target = sidecar_path(capture)
-        arrays = {"chunks": self.chunks, "types": self.types, "tids": self.tids, "seek_points": self.seek_points}
-        header: dict[str, Any] = {"version": _VERSION, "capture": fingerprint(capture), "arrays": {}}
-        position = 0
-        for name, array in arrays.items():
-            header["arrays"][name] = {"offset": position, "shape": array.shape}
-            position += array.nbytes + -array.nbytes % _ALIGNMENT
-        text = json.dumps(header).encode()
-        text += b" " * (-(len(_MAGIC) + len(text) + 1) % _ALIGNMENT) + b"\n"
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            with partial.open("wb") as file:
-                file.write(_MAGIC + text)
-                for array in arrays.values():
-                    file.write(array.tobytes())
-                    file.write(bytes(-array.nbytes % _ALIGNMENT))
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"cannot be written: {error.strerror or error}", path=str(target)) from error
-        return target
+    columns: NDArray[Any]
+    checkpoints: NDArray[Any]
+    seek_points: SeekPoints
+    sidecar: Sidecar
 
     @classmethod
     def load(cls, capture: Path) -> Self | None:
         """The index of a capture from its sidecar, memory-mapped; None where there is none that fits."""
-        path = sidecar_path(capture)
+        sidecar = Sidecar.open(capture)
+        if sidecar is None:
+            return None
         try:
-            with path.open("rb") as file:
-                if file.read(len(_MAGIC)) != _MAGIC:
-                    return None
-                text = file.readline()
-                header = json.loads(text)
-                base = len(_MAGIC) + len(text)
-            if header["version"] != _VERSION or header["capture"] != fingerprint(capture):
-                return None
-            return cls(
-                **{
-                    name: _mapped(path, dtype, base + header["arrays"][name]["offset"], header["arrays"][name]["shape"])
-                    for name, dtype in _DTYPES.items()
-                }
-            )
-        except (OSError, ValueError, KeyError, TypeError, InputError):
+            arrays = {name: sidecar.array(name, dtype) for name, dtype in ARRAYS.items()}
+            points = SeekPoints(sidecar.array("seek_points", POINT), sidecar)
+            return cls(**arrays, seek_points=points, sidecar=sidecar)
+        except (ValueError, LookupError, TypeError):
             return None
 
+    @property
+    def usable(self) -> bool:
+        """Whether a capture can be read by its index: not a damaged one, nor one of several byte orders.
 
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "chunks": _CHUNK,
-    "types": np.dtype(np.uint8),
+        What is intact of a damaged capture depends on where reading begins.
+        """
+        return bool(self.sidecar.header["usable"])
+
+    def needed(self, selection: Selection) -> NDArray[np.bool_]:
+        """Which chunks can hold events of interest, or something else than events; shape ``(n,)``."""
+        return np.asarray(selection.chunks(self) | ~self.chunks["plain"])
+
+    def with_kinds(self, marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which chunks hold events of the kinds marked in an array alongside ``kinds``."""
+        return np.asarray((self.present & np.packbits(marked)).any(axis=1))
+
+    def sample_batch(self) -> EventBatch:
+        """One event of each kind."""
+        return sample_batch(self.samples, self.sidecar.header["byteorder"])
+
+    def with_threads(self, marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which chunks hold events of the threads marked in an array alongside ``tids``."""
+        hits = np.concatenate(([0], np.cumsum(marked)))
+        first = self.chunks["first_tid"].astype(np.int64)
+        return np.asarray(hits[first + self.chunks["tids"].astype(np.int64)] > hits[first])
+
+    def batch(self, chunk: int, section: Section, load: Callable[[], Bytes], byteorder: ByteOrder) -> StoredBatch:
+        """The events of a chunk whose headers are stored."""
+        record = self.chunks[chunk]
+        count = int(record["events"])
+        columns: dict[str, Callable[[], NDArray[Any]]] = {
+            name: partial(stored_column, name, self.columns[chunk, place], count, self.sidecar.blob)
+            for place, name in enumerate(COLUMNS)
+        }
+        threads, codes = self.tids[int(record["first_tid"]) :], columns["tid"]
+        columns["tid"] = lambda: threads[codes()]
+        start, number = int(record["start"]), int(record["first_number"])
+        return StoredBatch(section, columns, load, base=start, first_number=number, byteorder=byteorder)
+
+    def checkpoint(self, row: int) -> memoryview:
+        """The state kept by a row of ``checkpoints``."""
+        record = self.checkpoints[row]
+        return self.sidecar.blob(int(record["place"]), int(record["size"]))
+
+
+#: The arrays of a sidecar by the names of the fields above.
+ARRAYS: dict[str, np.dtype[Any]] = {
+    "chunks": CHUNK,
+    "kinds": KIND,
+    "samples": np.dtype(np.uint8),
+    "present": np.dtype(np.uint8),
     "tids": np.dtype("<i8"),
-    "seek_points": np.dtype("<i8"),
+    "columns": STORED,
+    "checkpoints": CHECKPOINT,
 }
-
-
-def _mapped(path: Path, dtype: np.dtype[Any], offset: int, shape: list[int]) -> NDArray[Any]:
-    size = int(np.prod(shape))
-    if not size:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, tuple(shape))
-
-
-def sidecar_path(capture: Path) -> Path:
-    """Where the index of a capture lies: beside it."""
-    return capture.with_name(capture.name + SUFFIX)
-
-
-def fingerprint(capture: Path) -> dict[str, Any]:
-    """The size of a file and a hash of stretches all over it. Raises InputError."""
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with capture.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            for place in range(_SAMPLES):
-                file.seek(max(size - _SAMPLE_BYTES, 0) * place // (_SAMPLES - 1))
-                digest.update(file.read(_SAMPLE_BYTES))
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=str(capture)) from error
-    return {"size": size, "hash": digest.hexdigest()}
-
-
-def find_index(opened: Opened) -> CaptureIndex | None:
-    """The index of a capture that is a plain path, None for any other source or where no sidecar fits."""
-    if not isinstance(opened, str | os.PathLike) or "://" in os.fspath(opened):
-        return None
-    path = Path(opened)
-    return CaptureIndex.load(path) if sidecar_path(path).is_file() else None
-
-
-def build_index(reader: CaptureReader) -> CaptureIndex:
-    """Index a capture in one pass; ``reader`` should have windows of `CHUNK_BYTES`."""
-    width = (len(event_table().events) + 7) // 8
-    records: list[tuple[Any, ...]] = []
-    types: list[NDArray[np.uint8]] = []
-    tids: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    number, tid_count = 1, 0
-    for window in reader.windows():
-        before = len(reader.sections), len(reader.damage)
-        unknown = reader.unknown_events
-        batches = list(reader.batches_of(window, number))
-        present = np.zeros(width * 8, bool)
-        threads, first, last = np.empty(0, np.int64), 2**64 - 1, 0
-        for batch in batches:
-            present[batch.types_present()] = True
-            times = batch.header("ts")
-            first, last = min(first, int(times.min())), max(last, int(times.max()))
-            tid = batch.header("tid")
-            # Events of one thread come in runs; sorting one of each run is much less.
-            threads = np.union1d(threads, tid[np.append(True, tid[1:] != tid[:-1])])
-        events = sum(map(len, batches))
-        unknown = reader.unknown_events - unknown
-        only_events = events + unknown == len(window.scan.types) and before == (
-            len(reader.sections),
-            len(reader.damage),
-        )
-        chunk = (window.start, window.scan.consumed, number, events, unknown, first, last, tid_count, len(threads))
-        records.append((*chunk, only_events))
-        types.append(np.packbits(present))
-        tids.append(threads)
-        number += events
-        tid_count += len(threads)
-    chunks = np.array(records, _CHUNK)
-    if reader.damage:
-        # Where the intact blocks of a damaged capture are depends on where reading begins.
-        chunks["plain"] = False
-    return CaptureIndex(
-        chunks,
-        np.array(types, np.uint8).reshape(len(types), width),
-        np.concatenate(tids),
-        np.array(reader.seek_points, np.int64).reshape(-1, 2),
-    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaptools.capture.copying import surveyed_sections
 from scaptools.capture.parameters import gather_binary
 from scaptools.capture.tables import unite_tables
 from scaptools.columns import concatenated
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from scaptools.capture.batch import EventBatch
     from scaptools.capture.reader import CaptureReader
+    from scaptools.capture.section import Section
     from scaptools.capture.writer import CaptureWriter
 
 
@@ -55,8 +57,9 @@ def merge_captures(
 ) -> int:
     """Write the events of all captures in order of time, after the tables of all; the number of events written.
 
-    Events with equal times keep the order in which the captures were given. What the tables contradict each other in
-    is added to ``conflicts``, a line each. Raises InputError where captures differ in byte order.
+    The tables are those of all sections of captures that can be read twice, of others what comes before the first
+    event. Events with equal times keep the order in which the captures were given. What the tables contradict each
+    other in is added to ``conflicts``, a line each. Raises InputError where captures differ in byte order.
     """
     for capture in captures:
         if capture.byteorder != captures[0].byteorder:
@@ -65,9 +68,14 @@ def merge_captures(
                 path=capture.name,
                 hint="only captures of one byte order can be merged",
             )
+    surveyed = [surveyed_sections(capture) for capture in captures]
     streams = [_Stream(capture.batches(unknown=True)) for capture in captures]
     streams = [stream for stream in streams if stream.advance()]
-    sections = [(capture.name, section) for capture in captures for section in capture.sections[:1]]
+    sections = [
+        (_section_name(capture, section), section)
+        for capture, known in zip(captures, surveyed, strict=True)
+        for section in known or capture.sections[:1]
+    ]
     tables = unite_tables(sections)
     writer.write([*(section.header.raw for _, section in sections[:1]), *tables.blocks])
     written = 0
@@ -101,10 +109,14 @@ def merge_captures(
         conflicts += tables.conflicts
         conflicts += [
             f"{capture.name}: has {len(capture.sections)} sections, the tables of the first are used"
-            for capture in captures
-            if len(capture.sections) > 1
+            for capture, known in zip(captures, surveyed, strict=True)
+            if len(capture.sections) > 1 and not known
         ]
     return written
+
+
+def _section_name(capture: CaptureReader, section: Section) -> str:
+    return f"{capture.name}, section {section.index + 1}" if section.index else capture.name
 
 
 def _write_in_order(writer: CaptureWriter, blocks: list[Any], keys: NDArray[np.uint64]) -> int:

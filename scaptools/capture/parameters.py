@@ -15,7 +15,7 @@ import numpy as np
 
 from scap_formats.blocks import TRAILER_SIZE
 from scap_formats.dtypes import event_block_dtype
-from scap_formats.events import NOTIFICATION_EXCESS, NOTIFICATION_TYPES
+from scap_formats.header import NOTIFICATION_EXCESS, NOTIFICATION_TYPES
 from scap_formats.types import ParamType
 from scaptools.capture.overlap import native, overlapping
 from scaptools.columns import Mask, Numbers, Texts
@@ -46,6 +46,11 @@ class ParameterColumn:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def common_length(self) -> int | None:
+        """The length of all values, where that is known without looking at each."""
+        return int(self.lengths[0]) if len(self.lengths) and self.lengths.strides == (0,) else None
+
     def take(self, rows: NDArray[np.intp] | slice) -> ParameterColumn:
         """The same parameter of some of the events."""
         return ParameterColumn(
@@ -59,8 +64,10 @@ class ParameterColumn:
 
     def numbers_as(self, dtype: np.dtype[Any]) -> Numbers:
         """Values read as ``dtype`` from the start of the parameter, missing where it is of another size."""
-        valid = self.lengths == dtype.itemsize
         view = overlapping(self.data, dtype)
+        if self.common_length == dtype.itemsize:
+            return Numbers(native(view[self.starts]))
+        valid = self.lengths == dtype.itemsize
         if valid.all():
             return Numbers(native(view[self.starts]))
         values = view[np.where(valid, self.starts, 0)] if len(view) else np.zeros(len(self), dtype)
@@ -153,14 +160,23 @@ class ParameterTable:
         if not len(self.rows) or self.stored == 0 or int(self.counts.min()) != int(self.counts.max()):
             return
         at_once = np.dtype((_length_dtype(self._width, self.byteorder), (self.stored,)))
-        lengths = np.ascontiguousarray(overlapping(self.data, at_once)[self._lens_at].T).astype(np.int64)
-        ends = np.cumsum(lengths, axis=0)
-        ends += self._lens_at + self._width * self.counts
-        if (ends[-1] > self.ends).any():
+        stored = overlapping(self.data, at_once)[self._lens_at]
+        first = self._lens_at + self._width * int(self.counts[0])
+        if (stored == stored[0]).all():
+            # One length for all takes no memory: an array that stays at its first element.
+            widths = stored[0].astype(np.int64)
+            starts = [first + before for before in (np.cumsum(widths) - widths).tolist()]
+            lengths = [np.broadcast_to(width, len(self.rows)) for width in widths]
+            ends = starts[-1] + widths[-1]
+        else:
+            each = np.ascontiguousarray(stored.T).astype(np.int64)
+            bounds = np.cumsum(each, axis=0)
+            bounds += first
+            starts, lengths, ends = list(bounds - each), list(each), bounds[-1]
+        if (ends > self.ends).any():
             return
-        self._starts = list(ends - lengths)
-        self._lengths = list(lengths)
-        self._presents = [np.ones(len(self.rows), bool)] * self.stored
+        self._starts, self._lengths = starts, lengths
+        self._presents = [np.broadcast_to(np.True_, len(self.rows))] * self.stored
 
     def _extend(self) -> None:
         index = len(self._starts)

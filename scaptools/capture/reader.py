@@ -20,9 +20,9 @@ from scap_formats.blocks import EVENT_BLOCKS, BlockType
 from scap_formats.section import find_byte_order
 from scap_formats.table import event_table
 from scaptools.capture.batch import EventBatch, shortest_event_block
-from scaptools.capture.index import find_index
 from scaptools.capture.scan import BlockScan, Damage, is_uniform, likely_byte_order, scan_blocks
 from scaptools.capture.section import MetadataBlock, Section
+from scaptools.capture.sidecar import has_sidecar
 from scaptools.capture.source import Opened, Source, open_source
 from scaptools.capture.visibility import leading_containers
 from scaptools.errors import (
@@ -35,12 +35,12 @@ from scaptools.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from types import TracebackType
 
     from numpy.typing import NDArray
 
-    from scaptools.capture.index import CaptureIndex, EventSelection
+    from scaptools.capture.index import CaptureIndex, Selection
     from scaptools.capture.scan import ByteOrder, Bytes
 
 #: Bytes of a window: large enough that array operations dominate, small enough to bound memory.
@@ -48,11 +48,25 @@ WINDOW_BYTES = 8 << 20
 #: The same where events are only looked for: then there is room for more, and fewer windows take less time.
 WIDE_WINDOW_BYTES = 32 << 20
 
+#: Enough to find the next block, or what stands in front of a capture's first events, most of the time.
+_NEAR_BYTES = 1 << 20
+
 #: Bytes that tell a section header and its byte order.
 HEAD_BYTES = 12
 
 #: Blocks that only network captures have; a file that starts with one is not ours though its header looks alike.
 _PCAPNG_TYPES = frozenset({1, 2, 3, 4, 5, 6})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The blocks of a capture that begin at ``start`` (of the decompressed stream) or later and before ``stop``."""
+
+    start: int = 0
+    stop: int | None = None
+
+
+WHOLE_CAPTURE = Part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,21 @@ class ScannedWindow:
     def settled(self) -> Bytes:
         """The window's bytes up to where the next one goes on."""
         return self.data if self.final else self.data[: self.scan.consumed]
+
+    def until(self, stop: int) -> ScannedWindow:
+        """The last window of a part that stops there: with the blocks only that begin before."""
+        scan = self.scan
+        count = int(np.searchsorted(scan.offsets, stop - self.start))
+        consumed = int(scan.offsets[count]) if count < len(scan.offsets) else scan.consumed
+        kept = BlockScan(
+            scan.offsets[:count],
+            scan.lengths[:count],
+            scan.types[:count],
+            scan.event_types[:count],
+            consumed,
+            [found for found in scan.damage if found.offset < self.start + consumed],
+        )
+        return ScannedWindow(self.data, self.start, kept, True, self.byteorder)
 
 
 class CaptureReader:
@@ -89,13 +118,14 @@ class CaptureReader:
         self.window_bytes = window_bytes
         self._source: Source | None = open_source(opened, follow=follow)
         self._running: Source | None = None
+        self._stopped = False
         self.name = self._source.name
         self.compression = self._source.compression
+        #: The decompressed bytes there are, None where that is not known beforehand.
+        self.size = self._source.size
         self.sections: list[Section] = []
         self.damage: list[Damage] = []
         self.decompressed_bytes = 0
-        #: Compressed and decompressed offsets a compressed capture can be read from, known after a full pass.
-        self.seek_points: Sequence[tuple[int, int]] = []
         self.byteorder = self._byteorder(self._source)
 
     def __enter__(self) -> Self:
@@ -153,33 +183,44 @@ class CaptureReader:
                 raise InputError("can be read only once", path=self.name, hint="save it to a file first")
             source = open_source(self._opened, follow=self._follow)
         self._running = source
+        if self._stopped:
+            source.stop()
         return source
 
     def stop(self) -> None:
-        """End the pass over a followed file with what is there; may be called from a signal handler."""
+        """End the pass over a followed file, or the one to come, with what is there; from any thread."""
+        self._stopped = True
         if self._running is not None:
             self._running.stop()
 
-    def windows(self) -> Iterator[ScannedWindow]:
-        """One pass over the scanned windows, each block of the capture in exactly one of them."""
-        source = self._take_source()
+    def windows(self, window_bytes: int | None = None, *, part: Part = WHOLE_CAPTURE) -> Iterator[ScannedWindow]:
+        """One pass over the scanned windows, each block of the capture in exactly one of them.
+
+        ``window_bytes`` is how much a window has, by default what the reader was opened with. Of a ``part`` only its
+        blocks are there.
+        """
+        source, size = self._take_source(), window_bytes or self.window_bytes
+        if source.size is None:
+            # Windows that are no views of a file take fresh memory, which costs the more the more it is.
+            size = min(size, self.window_bytes)
         self.sections, self.damage, self.decompressed_bytes = [], [], 0
         with ThreadPoolExecutor(1, thread_name_prefix="scap-window") as ahead:
             try:
-                coming = ahead.submit(self._scan_window, source, 0, self.byteorder)
+                coming = ahead.submit(_scan_window, source, part.start, size, self.byteorder)
                 while True:
                     window = coming.result()
+                    if part.stop is not None and window.start + window.scan.consumed >= part.stop:
+                        window = window.until(part.stop)
                     self._note_damage(window.scan.damage)
                     following = window.start + window.scan.consumed
                     self.decompressed_bytes = following
                     if not window.final:
                         order = _other(window.byteorder) if window.scan.turns else window.byteorder
-                        coming = ahead.submit(self._scan_window, source, following, order)
+                        coming = ahead.submit(_scan_window, source, following, size, order)
                     yield window
                     if window.final:
                         break
                     source.release(window.start)
-                self.seek_points = source.seek_points
                 if source.damage is not None:
                     reason = f"{source.damage.reason} at compressed byte {source.damage.compressed_offset}"
                     self.damage.append(Damage(following, 0, reason, truncated=True))
@@ -187,18 +228,6 @@ class CaptureReader:
                 source.stop()
                 ahead.shutdown(wait=True)
                 source.close()
-
-    def _scan_window(self, source: Source, start: int, byteorder: ByteOrder) -> ScannedWindow:
-        want = self.window_bytes
-        while True:
-            data, final = source.window(start, want)
-            scan = scan_blocks(data, byteorder=byteorder, final=final, base=start)
-            if scan.turns and not scan.consumed:
-                byteorder = _other(byteorder)
-            elif scan.consumed or final:
-                return ScannedWindow(data, start, scan, final and not scan.turns, byteorder)
-            else:
-                want *= 2
 
     def _note_damage(self, found: list[Damage]) -> None:
         for damage in found:
@@ -215,26 +244,71 @@ class CaptureReader:
         """How many events of unknown types the latest pass has met."""
         return sum(section.unknown_events for section in self.sections)
 
-    def batches(self, *, unknown: bool = False, selection: EventSelection | None = None) -> Iterator[EventBatch]:
+    def batches(
+        self, *, unknown: bool = False, selection: Selection | None = None, window_bytes: int | None = None
+    ) -> Iterator[EventBatch]:
         """One pass over the events: batches in capture order, none of them empty.
 
         Events of types nobody knows are in them only with ``unknown``, for those who copy events. With a ``selection``
         other events than that may be left out; a good index beside the capture saves reading them, and without one
-        all are there. Raises UnsupportedVersionError for a section of a later major version; damage is collected in
-        ``damage``.
+        all are there. ``window_bytes`` are read at a time, by default as many as the reader was opened with. Raises
+        UnsupportedVersionError for a section of a later major version; damage is collected in ``damage``.
         """
-        index = None if selection is None or unknown or self._follow else find_index(self._opened)
+        index = None if selection is None or unknown or self._follow else self.find_index()
         if index is not None and selection is not None:
-            needed = index.needed(selection)
-            if not needed.all():
-                for window, number in self._needed_windows(index, needed):
-                    yield from self.batches_of(window, number)
-                return
+            from scaptools.capture.indexed import IndexedPass
+
+            yield from IndexedPass(self, self._take_source(), index, selection).batches()
+            return
         number = 1
-        for window in self.windows():
+        for window in self.windows(window_bytes):
             for batch in self.batches_of(window, number, unknown=unknown):
                 number = batch.first_number + len(batch)
                 yield batch
+
+    def boundary(self, position: int) -> int | None:
+        """Where the first block at or behind an offset begins, as far as that can be told from there; None if nowhere.
+
+        Only bytes that happen to look like several blocks in a row make it wrong.
+        """
+        source = self._take_source()
+        try:
+            data, final = source.window(position, _NEAR_BYTES)
+        finally:
+            source.close()
+        scan = scan_blocks(data, byteorder=self.byteorder, final=final)
+        return position + int(scan.offsets[0]) if len(scan.offsets) else None
+
+    def batches_of_part(self, part: Part, window_bytes: int) -> Iterator[EventBatch]:
+        """The batches of the events in a part of a capture's only section, numbered as if it were the whole.
+
+        The section has what stands in front of the capture's first events, and with it the time they begin at.
+        """
+        sections: list[Section] = []
+        if part.start:
+            for _ in self.batches(window_bytes=_NEAR_BYTES):
+                break
+            sections = self.sections[:1]
+        number = 1
+        for window in self.windows(window_bytes, part=part):
+            self.sections = self.sections or list(sections)
+            for batch in self.batches_of(window, number):
+                number = batch.first_number + len(batch)
+                yield batch
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether something that may be an index lies beside the capture."""
+        return isinstance(self._opened, str | os.PathLike) and has_sidecar(self._opened)
+
+    def find_index(self) -> CaptureIndex | None:
+        """The index beside the capture; None where there is none to go by."""
+        if not isinstance(self._opened, str | os.PathLike) or not self.has_sidecar:
+            return None
+        from scaptools.capture.index import CaptureIndex
+
+        index = CaptureIndex.load(Path(self._opened))
+        return index if index is not None and index.usable else None
 
     def batches_of(self, window: ScannedWindow, number: int, *, unknown: bool = False) -> Iterator[EventBatch]:
         """The batches of one of `windows`, the first event having that number; sections are opened on the way."""
@@ -246,45 +320,6 @@ class CaptureReader:
                 if batch.section.first_ts is None and (row := leading_containers(batch)) < len(batch):
                     batch.section.first_ts = int(batch.header("ts", slice(row, row + 1))[0])
                 yield batch
-
-    def _needed_windows(self, index: CaptureIndex, needed: NDArray[np.bool_]) -> Iterator[tuple[ScannedWindow, int]]:
-        """Windows of the chunks that are needed, and the number of the first event of each."""
-        source = self._take_source()
-        source.seek_points = [(compressed, whole) for compressed, whole in index.seek_points.tolist()]
-        self.sections, self.damage = [], []
-        chunks, byteorder = index.chunks, self.byteorder
-        self.decompressed_bytes = int(chunks["start"][-1] + chunks["length"][-1])
-        at = 0
-        try:
-            while at < len(chunks):
-                if not needed[at] and self.sections and self.sections[-1].first_ts is not None:
-                    self.sections[-1].unknown_events += int(chunks["unknown_events"][at])
-                    at += 1
-                    continue
-                first, size = at, 0
-                while at < len(chunks) and (at == first or (needed[at] and size < self.window_bytes)):
-                    size += int(chunks["length"][at])
-                    at += 1
-                start, number = int(chunks["start"][first]), int(chunks["first_number"][first])
-                for window in self._stretch(source, start, start + size, byteorder):
-                    byteorder = window.byteorder
-                    yield window, number
-                    number = int(chunks["first_number"][at]) if at < len(chunks) else number
-                source.release(start)
-        finally:
-            source.close()
-
-    def _stretch(self, source: Source, start: int, end: int, byteorder: ByteOrder) -> Iterator[ScannedWindow]:
-        """Windows of a stretch that begins and ends with whole blocks: several where the byte order turns."""
-        while start < end:
-            data = source.window(start, end - start)[0][: end - start]
-            scan = scan_blocks(data, byteorder=byteorder, final=True, base=start)
-            if scan.consumed:
-                yield ScannedWindow(data, start, scan, False, byteorder)
-            elif not scan.turns:
-                return
-            start += scan.consumed
-            byteorder = _other(byteorder) if scan.turns else byteorder
 
     def _section_spans(self, window: ScannedWindow) -> Iterator[tuple[int, int]]:
         """The stretches of a window's blocks that belong to one section, opening sections on the way."""
@@ -366,6 +401,19 @@ def open_reader(
     NotACaptureError where it is no capture.
     """
     return CaptureReader(capture, window_bytes=window_bytes, headless=headless, follow=follow)
+
+
+def _scan_window(source: Source, start: int, want: int, byteorder: ByteOrder) -> ScannedWindow:
+    """The window at an offset of the decompressed stream, larger than wanted where a block would not fit."""
+    while True:
+        data, final = source.window(start, want)
+        scan = scan_blocks(data, byteorder=byteorder, final=final, base=start)
+        if scan.turns and not scan.consumed:
+            byteorder = _other(byteorder)
+        elif scan.consumed or final:
+            return ScannedWindow(data, start, scan, final and not scan.turns, byteorder)
+        else:
+            want *= 2
 
 
 def _other(byteorder: ByteOrder) -> ByteOrder:

@@ -16,6 +16,7 @@ import numpy as np
 
 from scap_formats.blocks import BlockType
 from scap_formats.bodies import build_block
+from scap_formats.section import find_byte_order
 from scaptools.capture.batch import EventBatch
 from scaptools.capture.scan import scan_blocks
 from scaptools.capture.section import Section
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from scaptools.capture.scan import Offsets
+    from scaptools.capture.scan import ByteOrder, Offsets
     from scaptools.capture.writer import Compressed, Piece
 
 _SUFFIXES = (".gz", ".zst", ".zstd", ".scap")
@@ -79,6 +80,7 @@ class RotatingWriter:
         self._atomic = atomic
         self._kept: deque[Path] = deque()
         self._preamble: Callable[[], Sequence[Piece]] = _newest_header
+        self._byteorder: ByteOrder = "little"
         self._writer: CaptureWriter | None = None
         self._has_preamble = False
         self._part_bytes = 0
@@ -96,13 +98,23 @@ class RotatingWriter:
     def start_section(self, preamble: Callable[[], Sequence[Piece]]) -> None:
         """Say what comes before the next events, and again at the beginning of every further part."""
         self._preamble = preamble
+        self._byteorder = find_byte_order(bytes(preamble()[0])) or "little"
         self._has_preamble = False
 
     def write(self, pieces: Iterable[Piece]) -> None:
         """Write pieces that make up whole event blocks. Raises OutputError."""
         data = np.frombuffer(b"".join(pieces), np.uint8)
-        scan = scan_blocks(data, byteorder="little", final=True)
-        batch = EventBatch(Section.unheaded(), data, scan.offsets, scan.lengths, scan.types, base=0, first_number=1)
+        scan = scan_blocks(data, byteorder=self._byteorder, final=True)
+        batch = EventBatch(
+            Section.unheaded(self._byteorder),
+            data,
+            scan.offsets,
+            scan.lengths,
+            scan.types,
+            base=0,
+            first_number=1,
+            byteorder=self._byteorder,
+        )
         self.write_events(batch)
 
     def flush(self) -> None:

@@ -334,6 +334,8 @@ def _lost(window: _Window, position: int, *, final: bool, cut: bool) -> _Step | 
 def _find_candidates(data: Bytes, phase: int, byteorder: ByteOrder) -> _Candidates:
     count = max((len(data) - phase) // 4, 0)
     words = data[phase : phase + 4 * count].view("<u4" if byteorder == "little" else ">u4")
+    if not words.flags.aligned:
+        words = words.copy()  # which numpy would otherwise do for every piece
     # The last two words cannot begin a block.
     starts = range(0, max(count - 2, 0), _PIECE_WORDS)
     # Scratch space made once: fresh memory for every piece costs as much as the work on it.

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scap_formats.blocks import BLOCKS, HEAD_SIZE, TRAILER_SIZE, BlockType
-from scap_formats.bodies import build_block, parse_block
 from scap_formats.codec import FormatsError
-from scap_formats.section import MAGIC, MAJOR_VERSION, MINOR_VERSION
+from scap_formats.section import MAGIC, MAJOR_VERSION, MIN_SIZE, MINOR_VERSION, section_version
 from scaptools.errors import CorruptedError, UnsupportedVersionError
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ class MetadataBlock:
 
     def parse(self) -> Any:
         """The block's contents by its schema. Raises CorruptedError."""
+        from scap_formats.bodies import parse_block
+
         try:
             return parse_block(self.reframed, self.byteorder, offset=self.offset).body
         except FormatsError as error:
@@ -67,21 +68,24 @@ class Section:
     @staticmethod
     def open(index: int, header: MetadataBlock) -> Section:
         """A section from its header block. Raises CorruptedError and UnsupportedVersionError."""
-        parsed = header.parse()
-        if parsed.magic != MAGIC:
+        if len(header.raw) < MIN_SIZE:
+            header.parse()
+        magic, major, minor = section_version(header.raw, header.byteorder)
+        if magic != MAGIC:
             raise CorruptedError("a section header without its magic number", offset=header.offset)
-        version = (int(parsed.major), int(parsed.minor))
-        if version[0] > MAJOR_VERSION:
+        if major > MAJOR_VERSION:
             raise UnsupportedVersionError(
-                f"section of format version {version[0]}.{version[1]}",
+                f"section of format version {major}.{minor}",
                 offset=header.offset,
                 hint=f"this release reads versions up to {MAJOR_VERSION}.x",
             )
-        return Section(index, header, version)
+        return Section(index, header, (major, minor))
 
     @staticmethod
     def unheaded(byteorder: ByteOrder = "little", index: int = 0) -> Section:
         """A section whose header is lost: what follows is read as the newest version."""
+        from scap_formats.bodies import build_block
+
         raw = build_block(BlockType.SHB, {"options": None, "rest": b""}, byteorder)
         return Section(index, MetadataBlock(BlockType.SHB, raw, 0, byteorder), (MAJOR_VERSION, MINOR_VERSION))
 

@@ -17,7 +17,7 @@ from scap_formats.bodies import build_block, parse_block
 from scap_formats.codec import FormatsError
 from scap_formats.descriptors import DescriptorType
 from scap_formats.dtypes import event_block_dtype
-from scap_formats.events import HEADER_SIZE_V1
+from scap_formats.header import HEADER_SIZE_V1
 from scap_formats.process import LENGTH_SINCE
 from scap_formats.section import MIN_SIZE
 from scap_formats.table import event_table, syscall_table

@@ -19,12 +19,13 @@ import numpy as np
 
 from scaptools.capture.compression import Decoder, Peeked, PlainDecoder, StreamDamage, decoder_for
 from scaptools.capture.following import FollowedStream
+from scaptools.capture.seekpoints import NO_SEEK_POINTS
 from scaptools.errors import EmptyCaptureError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
+
+    from scaptools.capture.seekpoints import SeekPoints
 
     Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -46,8 +47,8 @@ class Source(Protocol):
     compression: str | None
     #: Total size in decompressed bytes where it is known beforehand.
     size: int | None
-    #: Pairs of compressed and decompressed offsets from which decoding can start, ascending.
-    seek_points: Sequence[tuple[int, int]]
+    #: Where decoding can start; without any it starts at the beginning.
+    seek_points: SeekPoints
 
     def window(self, start: int, length: int) -> tuple[Bytes, bool]:
         """At least the bytes ``[start, start + length)`` as far as they exist, and whether the stream ends there.
@@ -76,7 +77,7 @@ class MappedFile:
         self.name = name
         self.compression: str | None = None
         self.damage: StreamDamage | None = None
-        self.seek_points: Sequence[tuple[int, int]] = ()
+        self.seek_points = NO_SEEK_POINTS
         self.size: int | None = os.fstat(file.fileno()).st_size
         self._file = file
         self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -118,16 +119,7 @@ class DecodedStream:
         self._held: Bytes = np.empty(0, np.uint8)
         self._ahead: Future[tuple[Bytes, int]] | None = None
         self._ended = False
-        self._given_points: Sequence[tuple[int, int]] | None = None
-
-    @property
-    def seek_points(self) -> Sequence[tuple[int, int]]:
-        """Where decoding can start: as met so far, or as told."""
-        return self._decoder.seek_points if self._given_points is None else self._given_points
-
-    @seek_points.setter
-    def seek_points(self, points: Sequence[tuple[int, int]]) -> None:
-        self._given_points = points
+        self.seek_points = NO_SEEK_POINTS
 
     @property
     def damage(self) -> StreamDamage | None:
@@ -152,12 +144,11 @@ class DecodedStream:
     def _skip_to(self, start: int) -> None:
         position = self._start + len(self._held)
         held = np.empty(0, np.uint8)
-        points = np.array(self.seek_points, np.int64).reshape(-1, 2)
-        place = int(np.searchsorted(points[:, 1], start, side="right")) - 1
+        point = self.seek_points.before(start)
         coming = 0 if self._ahead is None else self._ahead.result()[1]
-        if place >= 0 and points[place, 1] > position + coming and self._decoder.can_seek:
-            position, self._ahead = int(points[place, 1]), None
-            self._decoder.seek(int(points[place, 0]))
+        if point is not None and point.whole > position + coming and self._decoder.can_seek:
+            position, self._ahead = point.whole, None
+            self._decoder.seek(point)
             self._ended = False
         while position < start and not self._ended:
             held = self._extend(held[:0], _SKIP_BYTES)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scap_formats.events import DumpFlag
+from scap_formats.header import DumpFlag
 from scap_formats.table import event_table
 from scap_formats.types import EventCategory
 from scaptools.columns import ALL_ROWS, Rows

@@ -10,14 +10,12 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol, Self, TypeAlias, cast
 
-from scap_formats.blocks import BlockType
-from scap_formats.bodies import build_block
 from scaptools.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from scaptools.capture.section import Section
@@ -25,8 +23,12 @@ if TYPE_CHECKING:
 Piece: TypeAlias = "bytes | bytearray | memoryview"
 Compressed: TypeAlias = Literal["gzip", "zstd"]
 
+#: The block that starts a section of the newest format; here as it is so that a recording need not build it.
+NEWEST_HEADER: Final = bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000200ffffffffffffffff1c000000")
 #: Decompressed bytes after which a new gzip member begins.
 _MEMBER_BYTES = 8 << 20
+#: Bytes of another file copied at a time.
+_COPIED_BYTES = 4 << 20
 
 
 class _Sink(Protocol):
@@ -92,6 +94,21 @@ class CaptureWriter:
             ) from error
         self.bytes_written += len(data)
 
+    def copy_from(self, file: BinaryIO, start: int, size: int) -> None:
+        """Write a stretch of another file; the system copies it where it can. Raises OutputError."""
+        end = start + size
+        if self._sink is self._file and self._partial is not None and hasattr(os, "copy_file_range"):
+            self.flush()
+            with contextlib.suppress(OSError):  # not between these file systems; then as usual
+                while start < end and (
+                    copied := os.copy_file_range(file.fileno(), self._file.fileno(), end - start, start)
+                ):
+                    start += copied
+                    self.bytes_written += copied
+        while start < end and (data := os.pread(file.fileno(), min(end - start, _COPIED_BYTES), start)):
+            self.write([data])
+            start += len(data)
+
     def flush(self) -> None:
         """Have everything so far in the file, where others see it. Raises OutputError."""
         try:
@@ -106,11 +123,15 @@ class CaptureWriter:
 
     def section_header(self) -> None:
         """Start a section of the newest format."""
-        self.write([build_block(BlockType.SHB, {"options": [], "rest": b""})])
+        self.write([NEWEST_HEADER])
 
     def metadata(self, section: Section) -> None:
         """Copy a section's header and metadata blocks."""
         self.write([section.header.raw, *(block.raw for block in section.blocks)])
+
+    def start_section(self, preamble: Callable[[], Sequence[Piece]]) -> None:
+        """Write what comes before the events of a section."""
+        self.write(preamble())
 
     def __enter__(self) -> Self:
         return self

@@ -58,6 +58,16 @@ class Choice:
     before: Moment | None
     internal: bool
 
+    @property
+    def counts(self) -> bool:
+        """Whether what is wanted of a batch depends on how much was found before."""
+        return self.limit is not None or self.skip > 0
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether numbers or times make a choice."""
+        return self.numbers is not None or self.after is not None or self.before is not None
+
     def rows(self, batch: EventBatch, rows: NDArray[np.intp]) -> NDArray[np.intp]:
         """Those of some ascending rows whose numbers and times are wanted."""
         if self.numbers is not None:
@@ -72,6 +82,11 @@ class Choice:
             if self.before is not None:
                 rows, times = _only(times < self._bound(self.before, start_of_capture), rows, times)
         return rows
+
+    @property
+    def first_number(self) -> int:
+        """The number no wanted event is before."""
+        return 1 if self.numbers is None else max(self.numbers[0], 1)
 
     @staticmethod
     def _bound(moment: Moment, start_of_capture: int) -> int:

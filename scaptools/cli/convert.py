@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from scaptools.cli.options import compression_option, report_damage, strict_option
+from scaptools.cli.spooling import repeatable, shown_name
 
 
 @click.command("convert", short_help="Write a capture again, compressed or in the newest schema.")
@@ -29,7 +30,8 @@ def command(source: str, output: str, newest: bool, compression: Any, strict: bo
     from scaptools.capture.reader import open_reader
     from scaptools.capture.writer import CaptureWriter
 
-    with open_reader(source) as reader:
+    with repeatable([source] if newest else []) as spooled, open_reader(spooled[0] if spooled else source) as reader:
+        reader.name = shown_name(source)
         with CaptureWriter(output, compression=compression) as writer:
             if newest:
                 events, late = write_newest(reader, writer)

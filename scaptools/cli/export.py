@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
 
+from scaptools.cli.distribution import cluster_options, show_progress
 from scaptools.cli.options import captures, report_damage, strict_option
+from scaptools.cli.plugin_host import plugin_options
 from scaptools.errors import ExitStatus, ExportError
 
 if TYPE_CHECKING:
     from scaptools.api import Capture
+    from scaptools.plugins.host import PluginHost
 
 #: Target formats and the suffixes that stand for them.
 FORMATS = {
@@ -35,8 +40,8 @@ _DIRECTORY_FORMAT = "parquet"
 @click.option("--source", metavar="NAME", help="Only the events of one source, as evt.source gives it.")
 @click.option("--packets", is_flag=True, help="For Wireshark: network packets too, rebuilt from socket calls.")
 @click.option("--packets-only", is_flag=True, help="For tcpdump and others: those packets, and nothing else.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Write a dataset with N local processes (Dask).")
-@click.option("--scheduler", metavar="URL", help="Write a dataset on the Dask cluster at tcp://...")
+@plugin_options
+@cluster_options
 @strict_option
 def command(
     file: str,
@@ -50,6 +55,7 @@ def command(
     workers: int | None,
     scheduler: str | None,
     strict: bool,
+    host: PluginHost | None,
 ) -> int:
     """Write the capture FILE to OUT in another format.
 
@@ -75,11 +81,15 @@ def command(
         raise click.UsageError("--packets is for Wireshark.")
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
     if workers is not None or scheduler is not None:
+        if host is not None:
+            raise click.UsageError("--plugin and --config are not for clusters: their processes use what is installed.")
         damage = _write_on_cluster(file, out, chosen, names, where, source, scheduler, workers or 2)
         for text in damage:
             click.echo(f"scap: {text}", err=True)
         return ExitStatus.DAMAGED if damage and strict else ExitStatus.DONE
-    with Capture(file) as capture:
+    # What is there now stays to the end; looking through it again at every collection costs more than it gives back.
+    gc.freeze()
+    with Capture(file, plugins=host) as capture:
         if is_table:
             _write_tables(capture, out, chosen, where, names, source)
         elif chosen == "stratoshark":
@@ -107,15 +117,12 @@ def _write_on_cluster(
     if not is_directory(out) or format_ != _DIRECTORY_FORMAT:
         raise click.UsageError("A cluster writes a Parquet dataset: OUT has to be a directory.")
 
-    def progress(done: int, count: int) -> None:
-        click.echo(f"{done} of {count} parts written", err=True)
-
     result = export_on_cluster(
         captures((pattern,), ()),
         DatasetJob(out, names, where, source),
         scheduler=scheduler,
         workers=workers,
-        progress=progress,
+        progress=show_progress,
     )
     click.echo(f"{sum(result.rows.values())} rows written to {len(result.rows)} files in {out}", err=True)
     return result.damage
@@ -140,15 +147,26 @@ def _write_tables(
     capture: Capture, out: str, format_: str, where: str | None, fields: list[str] | None, source: str | None
 ) -> None:
     from scaptools.export.ahead import read_ahead
+    from scaptools.export.sharing import export_shares
     from scaptools.export.tableexport import TableExport
     from scaptools.export.tables import TableChoice
 
     choice = TableChoice(capture.catalog, fields, source)
     predicate = None if where is None else capture.compile(where)
     needed = choice.needed
+    in_filter = () if predicate is None else predicate.fields
+    count = export_shares(capture.name, capture.catalog, [*needed, *in_filter])
     with TableExport(out, format_, choice) as export:
-        for batch, rows in read_ahead(capture.matches(predicate, fields=needed, internal=False)):
-            export.add(batch, rows)
+        if count == 1:
+            for batch, rows in read_ahead(capture.matches(predicate, fields=needed, internal=False)):
+                export.add(batch, rows)
+        else:
+            begin = 1
+            if predicate is not None and capture.can_look_ahead(predicate):
+                begin = capture.first_match(predicate, internal=False)
+            if begin:
+                looked_at = partial(capture.looked_at, predicate, fields=needed, internal=False, begin=begin)
+                export.share_out(lambda share: looked_at(share=share), count)
     for name, count in export.rows.items():
         click.echo(f"{count} rows written to {name}", err=True)
 
@@ -165,10 +183,12 @@ def _write_stratoshark(capture: Capture, out: str, where: str | None) -> None:
 
 def _write_packets(capture: Capture, out: str, where: str | None, *, packets: bool, events: bool) -> None:
     from scaptools.capture.writer import CaptureWriter
+    from scaptools.export.sharing import export_shares
     from scaptools.export.wireshark import WiresharkExport
 
     predicate = None if where is None else capture.compile(where)
     export = WiresharkExport(capture.catalog, packets=packets, events=events, predicate=predicate)
+    export.share_out(export_shares(capture.name, capture.catalog, export.fields))
     with CaptureWriter(out) as writer:
         result = export.run(capture.reader, writer)
     counts = ", ".join(f"{count} from {source}" for source, count in result.packets.items()) or "none"

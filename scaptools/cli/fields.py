@@ -9,15 +9,18 @@ import click
 
 from scaptools.cli.listing import Form, show_rows
 from scaptools.cli.options import listing_option
+from scaptools.cli.plugin_host import plugin_options
 
 if TYPE_CHECKING:
     from scaptools.fields.model import Field
+    from scaptools.plugins.host import PluginHost
 
 
 @click.command("fields", short_help="List the fields filters and formats can use.")
 @click.argument("pattern", default="")
 @listing_option
-def command(pattern: str, listing: Form) -> None:
+@plugin_options
+def command(pattern: str, listing: Form, host: PluginHost | None) -> None:
     """List fields, all or those with PATTERN in their name, with type and meaning.
 
     \b
@@ -27,7 +30,7 @@ def command(pattern: str, listing: Form) -> None:
     """
     from scaptools.fields.catalog import Catalog
 
-    chosen = [field for field in Catalog().registry if pattern in field.name]
+    chosen = [field for field in Catalog(host).registry if pattern in field.name]
     if not chosen:
         raise click.UsageError(f"No field has {pattern!r} in its name.")
     if listing == "json":

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scaptools.cli.options import capture_argument, captures, report_damage, strict_option
+from scaptools.cli.plugin_host import plugin_options
 from scaptools.cli.times import duration_text, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from scaptools.api import Capture
+    from scaptools.plugins.host import PluginHost
     from scaptools.summary import CaptureSummary, SectionSummary
 
 #: Event types shown without --all.
@@ -24,20 +28,39 @@ _TOP_TYPES = 10
 @capture_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a capture.")
 @click.option("--all", "every_type", is_flag=True, help="Every event type, not only the most frequent.")
+@click.option("--tree", is_flag=True, help="The process tree with times instead.")
+@plugin_options
 @strict_option
-def command(files: tuple[str, ...], read: tuple[str, ...], as_json: bool, every_type: bool, strict: bool) -> int:
+def command(
+    files: tuple[str, ...],
+    read: tuple[str, ...],
+    as_json: bool,
+    every_type: bool,
+    tree: bool,
+    strict: bool,
+    host: PluginHost | None,
+) -> int:
     """Show blocks, events by type and source, time span, machine, plugins, comments and damage.
+
+    With --tree it is every process there was, below the one that started it, with the program it ran last and when it
+    started and ended, in seconds after the first event.
 
     \b
     Examples:
       scap info trail.scap
       scap info --json *.scap | jq .events
+      scap info --tree host.scap
+      scap info --tree --json host.scap | jq '.processes[] | select(.name == "sh")'
     """
     from scaptools.api import Capture
 
     errors = []
     for place, name in enumerate(captures(files, read)):
-        with Capture(name) as capture:
+        with Capture(name, plugins=host) as capture:
+            if tree:
+                _print_tree(capture, as_json=as_json, apart=bool(place))
+                errors += capture.reader.damage_errors()
+                continue
             summary = capture.info()
             errors += capture.reader.damage_errors()
         if as_json:
@@ -48,6 +71,19 @@ def command(files: tuple[str, ...], read: tuple[str, ...], as_json: bool, every_
         for label, value in _lines(summary, None if every_type else _TOP_TYPES):
             click.echo(f"{label:11}{value}")
     return report_damage(errors, strict=strict)
+
+
+def _print_tree(capture: Capture, *, as_json: bool, apart: bool) -> None:
+    from scaptools.cli.tree import tree_lines, tree_record
+
+    tree = capture.process_tree()
+    if as_json:
+        click.echo(json.dumps(tree_record(capture.name, tree)))
+        return
+    if apart:
+        click.echo()
+    for line in tree_lines(capture.name, tree, terminal=sys.stdout.isatty()):
+        click.echo(line)
 
 
 def _lines(summary: CaptureSummary, top: int | None) -> Iterator[tuple[str, str]]:

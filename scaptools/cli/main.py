@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scaptools._version import __version__
+from scaptools.cli.process import prepare_process
 from scaptools.errors import ExitStatus, FilterError, ScapError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ COMMANDS = {
     "record": "Record the events of source plugins into a capture.",
     "replay": "Give the events of captures once more, as fast as they came or faster.",
     "rules": "Check, list, run, explain and test Falco rules.",
+    "diff": "Compare two sets of alerts.",
     "export": "Write a capture in another tool's format.",
     "sql": "Ask a question in SQL, answered by DuckDB.",
     "merge": "Join captures by time.",
@@ -96,6 +98,8 @@ def cli(ctx: click.Context, verbose: int, color: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is returned, and also what the process ends with."""
+    if argv is None:
+        prepare_process()
     arguments = list(sys.argv[1:] if argv is None else argv)
     state: dict[str, Any] = {"verbose": _verbosity(arguments)}
     try:

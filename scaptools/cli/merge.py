@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from scaptools.cli.options import capture_argument, captures, compression_option, report_damage, strict_option
+from scaptools.cli.spooling import repeatable, shown_name
 
 #: Contradictions shown without --all.
 _SHOWN_CONFLICTS = 10
@@ -31,10 +32,14 @@ def command(
     from scaptools.capture.reader import open_reader
     from scaptools.capture.writer import CaptureWriter
 
-    readers = [open_reader(name) for name in captures(files, read)]
-    with CaptureWriter(output, compression=compression) as writer:
-        conflicts: list[str] = []
-        written = merge_captures(readers, writer, conflicts=conflicts)
+    conflicts: list[str] = []
+    names = captures(files, read)
+    with repeatable(names) as spooled:
+        readers = [open_reader(name) for name in spooled]
+        for reader, name in zip(readers, names, strict=True):
+            reader.name = shown_name(name)
+        with CaptureWriter(output, compression=compression) as writer:
+            written = merge_captures(readers, writer, conflicts=conflicts)
     for conflict in conflicts if every_conflict else conflicts[:_SHOWN_CONFLICTS]:
         click.echo(f"scap: {conflict}", err=True)
     if len(conflicts) > _SHOWN_CONFLICTS and not every_conflict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -32,12 +33,25 @@ def isolation_options(function: F) -> F:
     )(function)
 
 
-def plugin_options(function: F) -> F:
-    """``--plugin``, ``--config`` and how shared libraries are run: whose fields can be used."""
-    function = isolation_options(function)
-    function = click.option(
+def plugin_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--plugin``, ``--config`` and how libraries are run, as one parameter ``host``: whose fields can be used."""
+
+    @wraps(function)
+    def with_host(
+        *arguments: Any,
+        plugins: Sequence[str],
+        plugin_config: str | None,
+        in_process: bool,
+        plugin_timeout: float,
+        **options: Any,
+    ) -> Any:
+        host = build_host(plugins, plugin_config, in_process=in_process, plugin_timeout=plugin_timeout)
+        return function(*arguments, host=host, **options)
+
+    optioned = isolation_options(with_host)
+    optioned = click.option(
         "--config", "plugin_config", metavar="FALCO_YAML", help="Load the plugins of a Falco configuration."
-    )(function)
+    )(optioned)
     return click.option(
         "-H",
         "--plugin",
@@ -45,7 +59,7 @@ def plugin_options(function: F) -> F:
         multiple=True,
         metavar="PLUGIN[:INIT]",
         help="A plugin to use, by name or path of a shared library, with its init configuration.",
-    )(function)
+    )(optioned)
 
 
 def build_host(
@@ -58,7 +72,7 @@ def build_host(
     from scaptools.plugins.host import PluginHost
     from scaptools.plugins.loading import add_installed
 
-    loader = build_loader(in_process=in_process, plugin_timeout=plugin_timeout)
+    loader = build_loader(in_process=in_process, plugin_timeout=plugin_timeout, together=True)
     host = PluginHost()
     if plugin_config is not None:
         for plugin, _ in PluginConfig.read(plugin_config).load(loader):
@@ -69,14 +83,17 @@ def build_host(
     return host
 
 
-def build_loader(*, in_process: bool, plugin_timeout: float) -> Loader:
-    """How shared libraries are loaded. In this process their output is kept apart from ours."""
+def build_loader(*, in_process: bool, plugin_timeout: float, together: bool = False) -> Loader:
+    """How shared libraries are loaded, all into one process or each into its own.
+
+    In this process their output is kept apart from ours.
+    """
     from scaptools.plugins.loading import Loader
     from scaptools.plugins.shared.child import Limits
 
     if in_process:
         _keep_standard_output()
-    return Loader(in_process, Limits.of_seconds(plugin_timeout))
+    return Loader(in_process, Limits.of_seconds(plugin_timeout), together)
 
 
 def split_reference(text: str) -> tuple[str, str]:

@@ -129,8 +129,21 @@ def build(name: str, output: str | None, api: str) -> None:
 def _capabilities(plugin: Plugin) -> list[str]:
     from scaptools.plugins.contract import ExtractorPlugin, SourcePlugin
 
+    declaration = getattr(plugin, "declaration", None)
+    if declaration is not None:
+        return [word for name, word in _CAPABILITIES.items() if name in declaration.capabilities]
     kinds = {"source": SourcePlugin, "extractor": ExtractorPlugin}
     return [name for name, kind in kinds.items() if isinstance(plugin, kind)]
+
+
+#: What the capabilities of shared libraries are called.
+_CAPABILITIES = {
+    "sourcing": "source",
+    "extraction": "extractor",
+    "parsing": "parser",
+    "async": "asynchronous events",
+    "capture listening": "listener",
+}
 
 
 def _record(plugin: Plugin) -> dict[str, Any]:

@@ -99,6 +99,11 @@ class PrintOptions:
         return not (self.forms or self.fields or self.as_json or self.sysdig_json)
 
     @property
+    def is_json(self) -> bool:
+        """Whether JSON is wanted, and nothing is said about what is in it."""
+        return self.as_json and not (self.forms or self.fields or self.sysdig_json)
+
+    @property
     def shows_format(self) -> bool:
         """Whether nothing is wanted but the format."""
         return _SHOW_FORMAT in self.forms
@@ -174,8 +179,11 @@ def _table(catalog: Catalog, fields: str) -> Printing:
     from scaptools.output.table import AlignedTable, TabSeparated
 
     chosen = _named(catalog, fields)
-    kind = AlignedTable if sys.stdout.isatty() else TabSeparated
-    return Printing(kind(chosen, catalog.style), chosen)
+    if sys.stdout.isatty():
+        import shutil
+
+        return Printing(AlignedTable(chosen, catalog.style, shutil.get_terminal_size().columns), chosen)
+    return Printing(TabSeparated(chosen, catalog.style), chosen)
 
 
 def _lines(catalog: Catalog, form: str | None) -> Printing:

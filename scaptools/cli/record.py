@@ -6,6 +6,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +18,10 @@ from scaptools.cli.rotation import rotation_limits, rotation_options
 from scaptools.errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from scaptools.capture.rotation import RotatingWriter
+    from scaptools.capture.writer import CaptureWriter, Piece
     from scaptools.plugins.contract import SourcePlugin
     from scaptools.plugins.loading import Loader
     from scaptools.record import Recording
@@ -72,7 +76,6 @@ def command(
       scap record ./libdummy.so '{"start": 1}' --init '{"jitter": 10}' -w dummy.scap
       scap record --config /etc/falco/falco.yaml --duration 60 -w minute.scap
     """
-    from scaptools.capture.rotation import RotatingWriter
     from scaptools.capture.writer import CaptureWriter
     from scaptools.record import record
 
@@ -84,16 +87,20 @@ def command(
     progress = _Progress()
     interrupted = _interruption()
     limits = rotation_limits(max_size, max_seconds, max_events, max_files)
-    target = (
-        CaptureWriter(output, compression=compression, atomic=False)
-        if limits is None
-        else RotatingWriter(output, limits, compression=compression)
-    )
-    with target as writer:
+
+    def start() -> CaptureWriter | RotatingWriter:
+        if limits is None:
+            return CaptureWriter(output, compression=compression, atomic=False)
+        from scaptools.capture.rotation import RotatingWriter
+
+        return RotatingWriter(output, limits, compression=compression)
+
+    with ExitStack() as stack:
+        target = _LateTarget(stack, start)
         try:
             recording = record(
                 sources,
-                writer,
+                target,
                 limit=limit,
                 duration_s=duration,
                 observe=progress.show,
@@ -101,9 +108,33 @@ def command(
             )
         finally:
             progress.clear()
-    click.echo(
-        f"{recording.events} events, {recording.payload_bytes} bytes of payload written to {writer.name}", err=True
-    )
+    count = f"{recording.events} events, {recording.payload_bytes} bytes of payload"
+    click.echo(f"{count} written to {target.writer.name}", err=True)
+
+
+class _LateTarget:
+    """A target that is made when recording begins: sources that cannot be opened leave files as they are."""
+
+    def __init__(self, stack: ExitStack, start: Callable[[], CaptureWriter | RotatingWriter]) -> None:
+        self._stack = stack
+        self._start = start
+
+    @cached_property
+    def writer(self) -> CaptureWriter | RotatingWriter:
+        """What is written to."""
+        return self._stack.push(self._start())
+
+    def section_header(self) -> None:
+        """See `record.Target`."""
+        self.writer.section_header()
+
+    def write(self, pieces: Iterable[Piece]) -> None:
+        """See `record.Target`."""
+        self.writer.write(pieces)
+
+    def flush(self) -> None:
+        """See `record.Target`."""
+        self.writer.flush()
 
 
 def _interruption() -> threading.Event:
@@ -122,11 +153,14 @@ def _interruption() -> threading.Event:
 def _sources(
     named: Sequence[tuple[str, str, str]], plugin_config: str | None, loader: Loader
 ) -> list[tuple[SourcePlugin, str]]:
-    from scaptools.plugins.config import PluginConfig
     from scaptools.plugins.contract import SourcePlugin
     from scaptools.plugins.host import PluginHost
 
-    sources = [] if plugin_config is None else PluginConfig.read(plugin_config).sources(loader)
+    sources: list[tuple[SourcePlugin, str]] = []
+    if plugin_config is not None:
+        from scaptools.plugins.config import PluginConfig
+
+        sources += PluginConfig.read(plugin_config).sources(loader)
     for reference, init, params in named:
         plugin = loader.load(reference, init)
         if not isinstance(plugin, SourcePlugin):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from scaptools.cli.options import compression_option
+from scaptools.cli.spooling import repeatable
 
 
 @click.command("repair", short_help="Write what is intact of a damaged capture.")
@@ -25,7 +26,11 @@ def command(source: str, output: str, compression: Any, quiet: bool) -> None:
     from scaptools.capture.repair import repair_capture
     from scaptools.capture.writer import CaptureWriter
 
-    with open_reader(source, headless=True) as reader, CaptureWriter(output, compression=compression) as writer:
+    with (
+        repeatable([source]) as (name,),
+        open_reader(name, headless=True) as reader,
+        CaptureWriter(output, compression=compression) as writer,
+    ):
         report = repair_capture(reader, writer)
     if not quiet:
         for remark in report.remarks:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scaptools.cli.options import capture_argument, captures, compression_option, report_damage, strict_option
-from scaptools.cli.plugin_host import build_host, plugin_options
+from scaptools.cli.plugin_host import plugin_options
 from scaptools.cli.printing import PrintOptions, choose_printing, print_options, standard_output, write_failed
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
+    from scaptools.fields.catalog import Catalog
+    from scaptools.plugins.host import PluginHost
+    from scaptools.replay import Replay
 
 
 @click.command("replay", short_help="Give the events of captures once more, as fast as they came or faster.")
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     help="So many times as fast as the events came; without it as fast as possible.",
 )
 @click.option("-w", "--write", "output", metavar="OUT", help="Write a capture instead of printing, - for stdout.")
+@click.option(
+    "-R", "--rules", multiple=True, metavar="RULES", help="Print the alerts of Falco rules; --json as Falco has it."
+)
 @compression_option
 @plugin_options
 @print_options
@@ -41,11 +47,9 @@ def command(
     expression: str | None,
     speed: float | None,
     output: str | None,
+    rules: tuple[str, ...],
     compression: Any,
-    plugins: tuple[str, ...],
-    plugin_config: str | None,
-    in_process: bool,
-    plugin_timeout: float,
+    host: PluginHost | None,
     limit: int | None,
     internal: bool,
     strict: bool,
@@ -57,16 +61,20 @@ def command(
     Examples:
       scap replay host.scap trail.scap --speed 1
       scap replay trail.scap --speed 60 --filter 'ct.error exists' --json
+      scap replay -R cloudtrail trail.scap --speed 10
     """
     from scaptools.columns import ALL_ROWS
     from scaptools.fields.catalog import Catalog
     from scaptools.output.writer import RenderedOutput
     from scaptools.replay import Pace, Replay
 
-    host = build_host(plugins, plugin_config, in_process=in_process, plugin_timeout=plugin_timeout)
     catalog = Catalog(host)
     replay = Replay(captures(files, read), catalog=catalog, pace=None if speed is None else Pace(speed))
-    if output is not None:
+    if rules:
+        if output is not None or expression is not None or limit is not None:
+            raise click.UsageError("-R prints alerts: it goes without --filter, -n and -w.")
+        _alert(replay, rules, catalog, json_output=PrintOptions(**printing).as_json)
+    elif output is not None:
         _write(_first(replay.batches(expression, internal=internal), limit), output, compression)
     else:
         chosen = choose_printing(catalog, PrintOptions(**printing))
@@ -81,6 +89,24 @@ def command(
         except OSError as error:
             raise write_failed(error) from error
     return report_damage(replay.damage, strict=strict)
+
+
+def _alert(replay: Replay, names: tuple[str, ...], catalog: Catalog, *, json_output: bool) -> None:
+    """Print the alerts of rules."""
+    from scaptools.cli.rulesrun import Stdout
+    from scaptools.rules.alerts import AlertFormat, AlertWriter
+    from scaptools.rules.engine import RuleEngine
+    from scaptools.rules.library import rules_paths
+    from scaptools.rules.ruleset import RulesError, RuleSet
+    from scaptools.rules.run import RulesRun
+
+    rule_set = RuleSet(catalog)
+    for path in rules_paths(list(names)):
+        result = rule_set.load_file(path)
+        if not result.successful:
+            raise RulesError(result)
+    engine = RuleEngine(rule_set.active(), rule_set.sources)
+    RulesRun(AlertWriter(engine, AlertFormat(json_output=json_output)), [Stdout()]).over(replay.stream())
 
 
 def _write(batches: Iterator[tuple[EventBatch, NDArray[np.intp]]], output: str, compression: Any) -> None:

@@ -49,6 +49,8 @@ def rotation_limits(
     max_size: float | None, max_seconds: float | None, max_events: int | None, max_files: int | None
 ) -> RotationLimits | None:
     """The limits the options ask for, None where output is one file. Raises click.UsageError."""
+    if all(limit is None for limit in (max_size, max_seconds, max_events, max_files)):
+        return None
     from scaptools.capture.rotation import RotationLimits
 
     limits = RotationLimits(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from scaptools.cli.distribution import cluster_options
 from scaptools.cli.listing import Form, show_rows
 from scaptools.cli.options import captures, listing_option, strict_option
-from scaptools.errors import ExitStatus, OutputError
+from scaptools.errors import ExitStatus, InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -177,7 +178,7 @@ def list_rules(
       scap rules list --json --compiled falco_rules.yaml
     """
     settings = _config(config, overrides)
-    rule_set = _loaded(settings, [*rules, *files])
+    rule_set = load_rules(settings, [*rules, *files])
     active = {id(rule) for rule in rule_set.active(settings.selections)}
     if listing == "json":
         for rule in rule_set.rules:
@@ -225,8 +226,12 @@ def list_rules(
 @click.option(
     "--patience", type=click.FloatRange(0), default=60.0, metavar="SECONDS", help="How long an output may be down."
 )
+@click.option(
+    "--capture", "capture_prefix", metavar="PREFIX", help="Write the events after alerts of rules with capture: true."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No alerts on standard output, and no summary.")
 @click.option("--exit-code", "by_status", is_flag=True, help="End with status 1 where there was an alert.")
+@cluster_options
 @strict_option
 def run(
     files: tuple[str, ...],
@@ -257,7 +262,11 @@ def run(
         names = [inputs.pop(0)]
     if not inputs and not read and settings.capture is not None:
         inputs = [settings.capture]
-    rule_set = _loaded(settings, names)
+    if config is not None and not (settings.outputs.enabled or settings.event_capture or options["quiet"]):
+        raise InputError("enables no output", path=config, hint="-o stdout_output.enabled=true enables one")
+    if settings.event_capture and (options["workers"], options["scheduler"]) != (None, None):
+        raise click.UsageError("Events after alerts are captured in one process only, without a cluster.")
+    rule_set = load_rules(settings, names)
     return run_rules(
         rule_set,
         settings,
@@ -271,6 +280,9 @@ def run(
             stdout=not options["quiet"] and (settings.outputs.stdout or config is None),
             strict=options["strict"],
             by_status=options["by_status"],
+            workers=options["workers"],
+            scheduler=options["scheduler"],
+            names=tuple(names),
         ),
     )
 
@@ -309,7 +321,7 @@ def explain_event(
     names = list(rules or settings.rules_files) or [inputs.pop(0) if inputs else ""]
     if len(inputs) != 1:
         raise click.UsageError("Name one capture.")
-    rule_set = _loaded(settings, names)
+    rule_set = load_rules(settings, names)
     selections = _selections({"enable": enable, "disable": disable})
     return explain_rules(
         rule_set, settings, inputs[0], selections, wanted, number, raw_events=raw_events, as_json=as_json
@@ -389,6 +401,8 @@ def _as_overrides(options: dict[str, Any]) -> list[str]:
         found.append("time_format_iso_8601=true")
     if options["priority"] is not None:
         found.append(f"priority={options['priority']}")
+    if options["capture_prefix"] is not None:
+        found += ["capture.enabled=true", f"capture.path_prefix={options['capture_prefix']}"]
     targets = {
         "file_output": ("filename", options["file_output"]),
         "program_output": ("program", options["program"]),
@@ -421,7 +435,7 @@ def _rule_set(settings: Config) -> RuleSet:
     )
 
 
-def _loaded(settings: Config, names: list[str]) -> RuleSet:
+def load_rules(settings: Config, names: list[str]) -> RuleSet:
     """The rules of some files; warnings are left to ``lint``."""
     from scaptools.rules.library import rules_paths
     from scaptools.rules.ruleset import RulesError

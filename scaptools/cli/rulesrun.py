@@ -43,6 +43,14 @@ class RunOptions:
     stdout: bool
     strict: bool
     by_status: bool
+    workers: int | None = None
+    scheduler: str | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether others do the work; they load the rules by their ``names``."""
+        return self.workers is not None or self.scheduler is not None
 
 
 class _Terminated(Exception):  # noqa: N818 - a request, not an error
@@ -52,9 +60,10 @@ class _Terminated(Exception):  # noqa: N818 - a request, not an error
 def run_rules(rule_set: RuleSet, settings: Config, names: Sequence[str], options: RunOptions) -> int:
     """Run over captures; the exit status. Raises OutputError where alerts were lost."""
     from scaptools.rules.alerts import AlertWriter, summary
+    from scaptools.rules.eventcapture import EventCapture
     from scaptools.rules.run import RulesRun, open_outputs
 
-    engine = _engine(rule_set, settings, options.selections, raw_events=options.raw_events)
+    engine = rule_engine(rule_set, settings, options.selections, raw_events=options.raw_events)
     outputs = open_outputs(
         settings.outputs,
         json_output=settings.format.json_output,
@@ -63,17 +72,27 @@ def run_rules(rule_set: RuleSet, settings: Config, names: Sequence[str], options
         undelivered=None if options.undelivered is None else _Undelivered(options.undelivered),
         echo=lambda answer: click.echo(answer, err=True),
     )
-    sinks: list[Sink] = [_Stdout(), outputs] if options.stdout else [outputs]
+    sinks: list[Sink] = [Stdout(), outputs] if options.stdout else [outputs]
     limit = settings.rate_limit()
-    run = RulesRun(AlertWriter(engine, settings.format), sinks, limit)
+    capture = settings.event_capture and EventCapture(
+        settings.event_capture, engine.rules, lambda text: click.echo(f"scap: {text}", err=True)
+    )
+    run = RulesRun(AlertWriter(engine, settings.format), sinks, limit, followers=[capture] if capture else [])
     with _Interruption(outputs) as interruption:
-        damage = _over(run, names, outputs, interruption)
+        if options.on_cluster:
+            damage = _over_cluster(run, settings, names, options)
+        else:
+            damage = _over(run, names, outputs, interruption)
         reports = outputs.close()
     if not options.quiet:
         click.echo(summary(sum(run.tally.alerts.values()), engine.rules, run.tally.alerts), err=True, nl=False)
     if limit is not None and limit.held_back:
         click.echo(f"scap: {limit.held_back} alerts held back by the rate limit", err=True)
-    _account(reports, quiet=options.quiet)
+    if capture and not options.quiet:
+        click.echo(f"scap: captures written: {len(capture.paths)}", err=True)
+    _account(reports, options)
+    if capture and capture.error is not None:
+        raise capture.error
     status = report_damage(damage, strict=options.strict)
     if interruption.asked:
         return ExitStatus.INTERRUPTED
@@ -82,7 +101,10 @@ def run_rules(rule_set: RuleSet, settings: Config, names: Sequence[str], options
     return status
 
 
-def _engine(rule_set: RuleSet, settings: Config, selections: Sequence[Selection], *, raw_events: bool) -> RuleEngine:
+def rule_engine(
+    rule_set: RuleSet, settings: Config, selections: Sequence[Selection], *, raw_events: bool
+) -> RuleEngine:
+    """The engine for the rules that are active."""
     from scaptools.rules.engine import RuleEngine
 
     active = rule_set.active([*settings.selections, *selections])
@@ -105,8 +127,24 @@ def _over(run: RulesRun, names: Sequence[str], outputs: Outputs, interruption: _
         return damage
     except BaseException:
         # what was found before is delivered also where a capture turns out to be unreadable
-        _account(outputs.close(), quiet=True, strict=False)
+        _tell(outputs.close(), quiet=True)
         raise
+    return damage
+
+
+def _over_cluster(run: RulesRun, settings: Config, names: Sequence[str], options: RunOptions) -> list[CaptureError]:
+    """Have a cluster run over the captures; the damage met."""
+    from scaptools.cli.distribution import RulesJob, run_on_cluster
+
+    # Outputs are this process's; nobody else needs to know of them.
+    job = RulesJob(settings, list(options.names), options.selections, options.raw_events)
+    damage: list[CaptureError] = []
+    for output in run_on_cluster(job, names, scheduler=options.scheduler, workers=options.workers, by_state=False):
+        run.tally.events += output.count
+        for _, portions in output.pieces:
+            for alerts in portions:
+                run.take(alerts)
+        damage += output.damage
     return damage
 
 
@@ -154,17 +192,24 @@ class _Interruption:
             yield batch
 
 
-def _account(reports: Sequence[Report], *, quiet: bool, strict: bool = True) -> None:
+def _account(reports: Sequence[Report], options: RunOptions) -> None:
     """Tell what became of the alerts. Raises OutputError where some were lost."""
+    _tell(reports, quiet=options.quiet)
+    lost = sum(report.lost for report in reports)
+    if lost:
+        kept = options.undelivered
+        raise OutputError(
+            f"{lost} alerts were not delivered", hint="--undelivered FILE keeps them" if kept is None else f"see {kept}"
+        )
+
+
+def _tell(reports: Sequence[Report], *, quiet: bool) -> None:
     for report in reports:
         if not quiet or report.lost or report.dropped:
             click.echo(f"scap: output {report}", err=True)
-    lost = sum(report.lost for report in reports)
-    if lost and strict:
-        raise OutputError(f"{lost} alerts were not delivered", hint="--undelivered FILE keeps them")
 
 
-class _Stdout:
+class Stdout:
     """Alerts on standard output."""
 
     def __init__(self) -> None:
@@ -216,7 +261,7 @@ def explain_rules(
     unknown = set(wanted) - {rule.name for rule in rule_set.rules}
     if unknown:
         raise click.UsageError(f"No rule is called {min(unknown)!r}.")
-    active = _engine(rule_set, settings, selections, raw_events=raw_events)
+    active = rule_engine(rule_set, settings, selections, raw_events=raw_events)
     every = RuleEngine(rule_set.rules, rule_set.sources, raw_events=raw_events)
     with open_reader(name) as reader:
         for batch in every.prepared(reader.batches()):

@@ -8,10 +8,13 @@ import click
 
 from scaptools.cli.listing import show_rows
 from scaptools.cli.options import report_damage, strict_option
+from scaptools.cli.plugin_host import plugin_options
 from scaptools.cli.printing import standard_output
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from scaptools.plugins.host import PluginHost
 
 
 @click.command("sql", short_help="Ask a question in SQL, answered by DuckDB.")
@@ -21,8 +24,9 @@ if TYPE_CHECKING:
 @click.option("--json", "listing", flag_value="json", help="One JSON object a line.")
 @click.option("--csv", "listing", flag_value="csv", help="CSV with a header.")
 @click.option("--text", "listing", flag_value="text", default="text", help="An aligned table (default).")
+@plugin_options
 @strict_option
-def command(query: str, file: str, where: str | None, listing: str, strict: bool) -> int:
+def command(query: str, file: str, where: str | None, listing: str, strict: bool, host: PluginHost | None) -> int:
     """Run QUERY, a SELECT statement, over the capture FILE.
 
     Tables are events and the event sources (syscall, aws_cloudtrail), columns are fields. Only what the query names
@@ -36,7 +40,7 @@ def command(query: str, file: str, where: str | None, listing: str, strict: bool
     from scaptools.api import Capture
     from scaptools.export.sql import run_query
 
-    with Capture(file) as capture:
+    with Capture(file, plugins=host) as capture:
         table = run_query(
             query,
             capture.catalog,

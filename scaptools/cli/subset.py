@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scaptools.cli.options import captures
 from scaptools.cli.selection import Selection
+from scaptools.cli.spooling import repeatable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from scaptools.capture.rotation import RotatingWriter, RotationLimits
     from scaptools.capture.writer import CaptureWriter
     from scaptools.cli.choice import Choice
+    from scaptools.plugins.host import PluginHost
     from scaptools.subset.metadata import Removed
 
 #: Fields that show the data events carry, and the environment processes have; the latter's arguments are names.
@@ -25,29 +24,45 @@ _BUFFER_FIELDS = ("evt.buffer", "evt.arg.data", "evt.rawarg.data", "evt.args", "
 _ENVIRONMENT_FIELDS = ("proc.env", "proc.aenv", "evt.arg.env", "evt.rawarg.env")
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where matches go: one capture, or with ``limits`` several."""
+
+    name: str
+    compression: Any
+    limits: RotationLimits | None
+
+    def open(self) -> CaptureWriter | RotatingWriter:
+        """The writer. Raises OutputError."""
+        from scaptools.capture.rotation import RotatingWriter
+        from scaptools.capture.writer import CaptureWriter
+
+        if self.limits is None:
+            return CaptureWriter(self.name, compression=self.compression)
+        return RotatingWriter(self.name, self.limits, compression=self.compression, atomic=True)
+
+
 def write_matches(
     expression: str,
-    files: tuple[str, ...],
-    read: tuple[str, ...],
+    names: list[str],
     choice: Choice,
-    output: str,
-    compression: Any,
+    target: Target,
     *,
     minimal: bool,
     sanitized: bool,
     strict: bool,
     by_status: bool,
+    host: PluginHost | None = None,
 ) -> int:
     """Write a capture of the events that match and of what they depend on; the exit status."""
-    from scaptools.capture.writer import CaptureWriter
     from scaptools.fields.catalog import Catalog
     from scaptools.subset.metadata import Removed
 
     removed = Removed()
     kept = 0
-    with _repeatable(captures(files, read)) as names:
-        selection = Selection(names, Catalog(), expression, choice)
-        with CaptureWriter(output, compression=compression) as writer:
+    with repeatable(names) as spooled:
+        selection = Selection(spooled, Catalog(host), expression, choice)
+        with target.open() as writer:
             for capture_kept, capture_removed in _subsets(selection, writer, minimal=minimal, sanitized=sanitized):
                 kept += capture_kept
                 removed.add(capture_removed)
@@ -61,7 +76,7 @@ def write_matches(
 
 
 def _subsets(
-    selection: Selection, writer: CaptureWriter, *, minimal: bool, sanitized: bool
+    selection: Selection, writer: CaptureWriter | RotatingWriter, *, minimal: bool, sanitized: bool
 ) -> Iterator[tuple[int, Removed]]:
     """Write what is wanted of each capture; how many events of state it took, and what was removed."""
     from scaptools.subset.subset import Subset, SubsetOptions
@@ -86,15 +101,3 @@ def _subsets(
 def _summary(count: int, kept: int, name: str) -> str:
     others = f", and {kept} that keep the state they need" if kept else ""
     return f"{count} events written to {name}{others}"
-
-
-@contextmanager
-def _repeatable(names: list[str]) -> Iterator[list[str]]:
-    """The captures by names under which they can be read several times: standard input goes to a file first."""
-    if "-" not in names:
-        yield names
-        return
-    with tempfile.NamedTemporaryFile(prefix="scap-", suffix=".scap") as spool:
-        shutil.copyfileobj(sys.stdin.buffer, spool)
-        spool.flush()
-        yield [spool.name if name == "-" else name for name in names]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scap_formats.types import STRING_TYPES, ParamType
-from scaptools.columns import Coded, Lists, Numbers
+from scaptools.columns import ALL_ROWS, Coded, Lists, Numbers, Texts
 from scaptools.fields.paramtext.addresses import address_text
 from scaptools.fields.paramtext.buffers import rendered_once
 
@@ -66,8 +66,9 @@ def select_table(matches: Iterable[tuple[EventBatch, NDArray[np.intp]]], fields:
 
     chunks: list[list[pa.Array]] = [[] for _ in fields]
     for batch, rows in matches:
+        chosen = ChosenRows(batch, rows)
         for place, field in enumerate(fields):
-            chunks[place].append(field_array(field, batch, rows, plain=True))
+            chunks[place].append(field_array(field, chosen, plain=True))
     arrays = [
         pa.chunked_array(pieces, arrow_type(field, plain=True)) for pieces, field in zip(chunks, fields, strict=True)
     ]
@@ -111,24 +112,67 @@ def _is_list(field: BoundField) -> bool:
     return field.is_list or (field.argument is None and field.name in _LISTS_WITHOUT_ARGUMENT)
 
 
-def field_array(field: BoundField, batch: EventBatch, rows: NDArray[np.intp], *, plain: bool = False) -> pa.Array:
+class ChosenRows:
+    """Some events of a batch, as the columns of a table are made of them.
+
+    Where they are most of the batch a field is asked of all events, which lets fields share what they work out, and the
+    chosen rows are picked from the answer. Codes that several columns have are narrowed down to values in use once.
+    """
+
+    def __init__(self, batch: EventBatch, rows: NDArray[np.intp]) -> None:
+        self.batch = batch
+        self.rows = rows
+        self._most = len(rows) * 2 > len(batch)
+        self._codes: list[tuple[NDArray[Any], int, NDArray[np.intp], pa.Array]] = []
+
+    def column(self, field: BoundField) -> tuple[Column, NDArray[np.intp] | None]:
+        """The column of a field, and which of its rows are the chosen ones; None for all."""
+        if not self._most or field.remembers:
+            return field.column(self.batch, self.rows), None
+        return field.column(self.batch, ALL_ROWS), None if len(self.rows) == len(self.batch) else self.rows
+
+    def narrowed(
+        self, codes: NDArray[Any], count: int, picked: NDArray[np.intp] | None
+    ) -> tuple[NDArray[np.intp], pa.Array]:
+        """Which of ``count`` values are in use, ascending, and the codes as places among those, null for none."""
+        for known, known_count, used, array in self._codes:
+            if known_count == count and len(array) == len(self.rows) and np.array_equal(known, codes):
+                return used, array
+        import pyarrow as pa
+
+        chosen = codes if picked is None else codes[picked]
+        in_use = np.zeros(count + 1, bool)
+        in_use[chosen] = True  # code -1 marks the last entry
+        used = np.flatnonzero(in_use[:-1])
+        place = np.full(count + 1, -1, np.int32)
+        place[used] = np.arange(len(used), dtype=np.int32)
+        places = place[chosen]
+        array = pa.array(places, mask=places < 0 if in_use[-1] else None)
+        self._codes.append((codes, count, used, array))
+        return used, array
+
+
+def field_array(field: BoundField, chosen: ChosenRows, *, plain: bool = False) -> pa.Array:
     """A field of the given events as an array of its `arrow_type`."""
     wanted = arrow_type(field, plain=plain)
     if field.name in _EVENT_TIMES:
-        return _numbers(Numbers(batch.header("ts", rows)), wanted)
-    return typed_array(field.column(batch, rows), field, wanted)
+        return _numbers(Numbers(chosen.batch.header("ts", chosen.rows)), wanted)
+    column, picked = chosen.column(field)
+    if isinstance(column, Coded) and isinstance(column.values, Texts):
+        return _coded(column, field, wanted, *chosen.narrowed(column.codes, len(column.values), picked))
+    return _typed_array(column if picked is None else column.take(picked), field, wanted)
 
 
-def typed_array(column: Column, field: BoundField, wanted: pa.DataType) -> pa.Array:
+def _typed_array(column: Column, field: BoundField, wanted: pa.DataType) -> pa.Array:
     """A column as an array of a type that `arrow_type` gave for its field."""
     import pyarrow as pa
 
     if isinstance(column, Lists):
-        inner = typed_array(column.values, field, wanted.value_type)
+        inner = _typed_array(column.values, field, wanted.value_type)
         mask = None if column.valid is None else pa.array(~column.valid)
         return pa.ListArray.from_arrays(pa.array(column.offsets.astype(np.int32)), inner, mask=mask)
     if isinstance(column, Coded):
-        return _coded(column, field, wanted)
+        return _typed_array(column.expand(), field, wanted)
     if isinstance(column, Numbers):
         return _numbers(column, wanted)
     if pa.types.is_dictionary(wanted):
@@ -137,25 +181,15 @@ def typed_array(column: Column, field: BoundField, wanted: pa.DataType) -> pa.Ar
     return _texts(column.to_arrow(), field, wanted)
 
 
-def _coded(column: Coded, field: BoundField, wanted: pa.DataType) -> pa.Array:
+def _coded(column: Coded, field: BoundField, wanted: pa.DataType, used: NDArray[np.intp], codes: pa.Array) -> pa.Array:
     """Only values in use are converted, each once, and equal ones become one."""
     import pyarrow as pa
 
-    if isinstance(column.values, Numbers):
-        return _numbers(column.expand(), wanted)
-    codes = column.codes
-    in_use = np.zeros(len(column.values) + 1, bool)
-    in_use[codes] = True  # code -1 marks the last entry
-    used = np.flatnonzero(in_use[:-1])
     values = _texts(column.values.take(used).to_arrow(), field, pa.string() if wanted != pa.binary() else wanted)
     encoded = values.dictionary_encode()
-    place = np.full(len(in_use), -1, np.int32)
-    place[used] = encoded.indices.fill_null(-1).to_numpy()
-    indices = place[codes]
-    missing = indices < 0
-    array = pa.DictionaryArray.from_arrays(
-        pa.array(indices, mask=missing if missing.any() else None), encoded.dictionary
-    )
+    if len(encoded.dictionary) < len(values) or encoded.indices.null_count:
+        codes = encoded.indices.take(codes)
+    array = pa.DictionaryArray.from_arrays(codes, encoded.dictionary)
     return array if pa.types.is_dictionary(wanted) else array.dictionary_decode()
 
 

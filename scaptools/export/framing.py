@@ -22,6 +22,9 @@ from scaptools._version import __version__
 from scaptools.errors import CorruptedError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from scaptools.capture.section import Section
 
 #: What interfaces of network packets say about them.
@@ -42,6 +45,17 @@ class Interface:
     packets: int = 0
     first_ts: int = UNSET
     last_ts: int = 0
+
+    def count(self, times: NDArray[np.uint64]) -> None:
+        """Take in packets of these times (ns), at least one."""
+        self.packets += len(times)
+        self.first_ts = min(self.first_ts, int(times.min()))
+        self.last_ts = max(self.last_ts, int(times.max()))
+
+    def add(self, other: Interface) -> None:
+        """Take in what another process counted of the same interface."""
+        self.packets += other.packets
+        self.first_ts, self.last_ts = min(self.first_ts, other.first_ts), max(self.last_ts, other.last_ts)
 
 
 def section_header(name: str, section: Section | None, *, rebuilt: bool) -> bytes:

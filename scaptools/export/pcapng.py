@@ -97,7 +97,7 @@ def enhanced_packets(packets: PacketColumns) -> tuple[pa.Array, NDArray[np.int64
 
     sizes = byte_lengths(packets.data)
     padding = -sizes % 4
-    ending = _packet_options(packets)
+    ending = packet_options(packets.numbers, packets.cpus, packets.processes, packets.directions)
     prefix = dtype_of(packet_prefix("little"))
     totals = prefix.itemsize + sizes + padding + ending.shape[1] + TRAILER_SIZE
     heads = np.empty(len(sizes), prefix)
@@ -114,19 +114,21 @@ def enhanced_packets(packets: PacketColumns) -> tuple[pa.Array, NDArray[np.int64
     return blocks, totals
 
 
-def _packet_options(packets: PacketColumns) -> NDArray[np.uint8]:
-    """The options of each packet; all have the same ones, so that they are a matrix."""
-    options_ = [
-        (PacketOption.PACKET_ID, packets.numbers.astype("<u8")),
-        (PacketOption.QUEUE, packets.cpus.astype("<u4")),
-    ]
-    if packets.directions is not None:
-        options_.insert(0, (PacketOption.FLAGS, packets.directions.astype("<u4")))
+def packet_options(
+    numbers: NDArray[np.uint64],
+    cpus: NDArray[np.uint16],
+    processes: NDArray[np.int64],
+    directions: NDArray[np.int64] | None = None,
+) -> NDArray[np.uint8]:
+    """The options of each packet, shape ``(n, bytes)``: all have the same ones."""
+    options_ = [(PacketOption.PACKET_ID, numbers.astype("<u8")), (PacketOption.QUEUE, cpus.astype("<u4"))]
+    if directions is not None:
+        options_.insert(0, (PacketOption.FLAGS, directions.astype("<u4")))
     # An index no block has is ignored.
-    options_.append((PacketOption.PROCESS_INDEX, packets.processes.astype("<u4")))
+    options_.append((PacketOption.PROCESS_INDEX, processes.astype("<u4")))
     given = [option(code, bytes(values.itemsize)) for code, values in options_]
     template = np.frombuffer(build(options("little"), [*given, option(PacketOption.END)]), np.uint8)
-    matrix = np.tile(template, (len(packets.numbers), 1))
+    matrix = np.tile(template, (len(numbers), 1))
     place = 0
     for _, values in options_:
         place += _HEAD

@@ -6,38 +6,49 @@ by the source. A directory becomes a Parquet dataset with a partition for each s
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from scaptools.errors import ExportError, OutputError
-from scaptools.export.tablefiles import TABLE_FORMATS, TableFile
+from scaptools.export.tablefiles import TABLE_FORMATS, TableEncoder, TableFile
 from scaptools.fields.plugin import SYSCALL_SOURCE
+from scaptools.shares import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from types import TracebackType
 
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
     from scaptools.export.tables import TableChoice
+    from scaptools.shares import Portion, Share
 
 #: Files of a dataset that are open at a time.
 _OPEN_PARTS = 16
 _DAY_NS = 86_400 * 10**9
 
 
+class Placed(NamedTuple):
+    """Which file some rows go to: that of an event source, in a dataset of a day."""
+
+    source: str
+    day: str | None
+    rows: int
+
+
 class TableExport:
     """One export under way: events in, files out. ``rows`` counts what was written by file name.
 
-    Writing is done in a thread, so that the next batch can be worked on meanwhile. As a context manager it puts the
-    files in place at the end of its body, unless that raises. ``part`` is what the files of a dataset are called where
-    others write to it too.
+    Encoding and writing are done in a thread, so that the next batch can be worked on meanwhile. As a context manager
+    it puts the files in place at the end of its body, unless that raises. ``part`` is what the files of a dataset are
+    called where others write to it too.
     """
 
     def __init__(self, target: str, format_: str, choice: TableChoice, *, part: str | None = None) -> None:
@@ -45,22 +56,64 @@ class TableExport:
         self._choice = choice
         self._thread = ThreadPoolExecutor(1, "tables")
         self._pending: Future[None] | None = None
-        make = TABLE_FORMATS[format_]
+        self._format = TABLE_FORMATS[format_]
+        self._encoders: dict[str, TableEncoder] = {}
         self._files: _Files
         if is_directory(target):
-            self._files = Dataset(target, make, choice, part)
+            self._files = Dataset(target, format_, self._new_file, part)
         else:
-            self._files = PlainFiles(target, make, choice)
+            self._files = PlainFiles(target, self._new_file)
 
     def add(self, batch: EventBatch, rows: NDArray[np.intp]) -> None:
         """Write some events of a batch, rows ascending. Raises OutputError and ExportError."""
+        gathered = self._gathered(batch, rows)
         self._settle()
-        work: list[tuple[TableFile, Any]] = []
-        for source, of_source in self._choice.split(batch, rows):
-            for file, wanted in self._files.place(source, of_source, batch.header("ts", of_source)):
-                work.append((file, file.gather(batch, wanted)))
-                self.rows[file.writer.name] = self.rows.get(file.writer.name, 0) + len(wanted)
-        self._pending = self._thread.submit(_put_all, work)
+
+        def write() -> None:
+            for placed, values in gathered:
+                self._put(placed, self._encoder(placed.source).encode(values))
+
+        self._pending = self._thread.submit(write)
+
+    def share_out(self, batches: Callable[[Share], Iterable[tuple[EventBatch, NDArray[np.intp]]]], count: int) -> None:
+        """Write the events of a whole pass with so many processes; ``batches`` makes the pass for a share of it.
+
+        Every process encodes its batches, and this one writes what they made. Raises OutputError and ExportError.
+        """
+
+        def work(share: Share) -> Generator[Iterable[Portion], None, None]:
+            for batch, rows in batches(share):
+                yield self._portions(batch, rows)
+
+        portions = in_order(work, count)
+        for head in portions:
+            self._put(Placed(*pickle.loads(head)), next(portions))  # noqa: S301 - from a fork of this process
+
+    def _portions(self, batch: EventBatch, rows: NDArray[np.intp]) -> Iterator[Portion]:
+        for placed, values in self._gathered(batch, rows):
+            yield pickle.dumps(tuple(placed))
+            yield self._encoder(placed.source).encode(values)
+
+    def _gathered(self, batch: EventBatch, rows: NDArray[np.intp]) -> list[tuple[Placed, Any]]:
+        """What files some events go to, and what is needed of the batch to encode them."""
+        gathered = []
+        for source, of_source in self._choice.split(batch, rows) if len(rows) else ():
+            for day, wanted in self._files.days(of_source, batch):
+                gathered.append((Placed(source, day, len(wanted)), self._encoder(source).gather(batch, wanted)))
+        return gathered
+
+    def _put(self, placed: Placed, encoded: Portion) -> None:
+        file = self._files.place(placed)
+        file.put(encoded)
+        self.rows[file.writer.name] = self.rows.get(file.writer.name, 0) + placed.rows
+
+    def _encoder(self, source: str) -> TableEncoder:
+        if source not in self._encoders:
+            self._encoders[source] = self._format.encoder(self._choice.columns(source))
+        return self._encoders[source]
+
+    def _new_file(self, target: Any, source: str) -> TableFile:
+        return self._format.file(target, self._encoder(source))
 
     def _settle(self) -> None:
         """Wait for the batch before. Raises what writing it raised."""
@@ -77,17 +130,13 @@ class TableExport:
         try:
             if kind is None:
                 self._settle()
-                self.rows |= dict.fromkeys(self._files.complete(), 0) if not self.rows else {}
+                empty = self._choice.source or SYSCALL_SOURCE
+                self.rows |= dict.fromkeys(self._files.complete(empty), 0) if not self.rows else {}
                 renamed = self._files.close()
                 self.rows = {renamed.get(name, name): count for name, count in self.rows.items()}
         finally:
             self._thread.shutdown(cancel_futures=True)
             self._files.discard()
-
-
-def _put_all(work: list[tuple[TableFile, Any]]) -> None:
-    for file, gathered in work:
-        file.put(gathered)
 
 
 def is_directory(target: str) -> bool:
@@ -110,19 +159,20 @@ def claim_directory(target: str) -> None:
 class _Files(ABC):
     """The open files of an export."""
 
-    def __init__(self, target: str, make: type[TableFile], choice: TableChoice) -> None:
+    def __init__(self, target: str, make: Callable[[Any, str], TableFile]) -> None:
         self._target = target
         self._make = make
-        self._choice = choice
         self._open: OrderedDict[Any, TableFile] = OrderedDict()
 
-    @abstractmethod
-    def place(
-        self, source: str, rows: NDArray[np.intp], times: NDArray[np.uint64]
-    ) -> Iterator[tuple[TableFile, NDArray[np.intp]]]:
-        """Which of the rows of a source, with their times, go to which file."""
+    def days(self, rows: NDArray[np.intp], batch: EventBatch) -> Iterator[tuple[str | None, NDArray[np.intp]]]:  # noqa: ARG002 - only a dataset goes by time
+        """Some rows of a source by day, where that matters."""
+        yield None, rows
 
-    def complete(self) -> list[str]:
+    @abstractmethod
+    def place(self, placed: Placed) -> TableFile:
+        """The file some rows go to."""
+
+    def complete(self, source: str) -> list[str]:  # noqa: ARG002 - a dataset of nothing has no files
         """Open a file where there has been nothing to write; its name."""
         return []
 
@@ -141,13 +191,9 @@ class _Files(ABC):
 class PlainFiles(_Files):
     """A file for every source, the target itself where there is one source only."""
 
-    def place(
-        self,
-        source: str,
-        rows: NDArray[np.intp],
-        times: NDArray[np.uint64],  # noqa: ARG002 - of all kinds of files only a dataset goes by time
-    ) -> Iterator[tuple[TableFile, NDArray[np.intp]]]:
+    def place(self, placed: Placed) -> TableFile:
         """All rows of a source go to its file."""
+        source = placed.source
         if source not in self._open:
             if self._open and self._target == "-":
                 raise ExportError(
@@ -155,14 +201,12 @@ class PlainFiles(_Files):
                     path="<stdout>",
                     hint="choose with --source, or name the --fields of one table",
                 )
-            name = self._named(source) if self._open else self._target
-            self._open[source] = self._make(name, self._choice.columns(source))
-        yield self._open[source], rows
+            self._open[source] = self._make(self._named(source) if self._open else self._target, source)
+        return self._open[source]
 
-    def complete(self) -> list[str]:
+    def complete(self, source: str) -> list[str]:
         """Make the target an empty table."""
-        source = self._choice.source or SYSCALL_SOURCE
-        self._open[source] = self._make(self._target, self._choice.columns(source))
+        self._open[source] = self._make(self._target, source)
         return [self._open[source].writer.name]
 
     def close(self) -> dict[str, str]:
@@ -186,34 +230,35 @@ class PlainFiles(_Files):
 class Dataset(_Files):
     """A directory with files in ``source=NAME/date=YYYY-MM-DD``; a day that comes up again later has several."""
 
-    def __init__(self, target: str, make: type[TableFile], choice: TableChoice, part: str | None = None) -> None:
-        super().__init__(target, make, choice)
+    def __init__(
+        self, target: str, suffix: str, make: Callable[[Any, str], TableFile], part: str | None = None
+    ) -> None:
+        super().__init__(target, make)
+        self._suffix = suffix
         self._part_name = part or "part"
         self._parts: Counter[tuple[str, str]] = Counter()
         if part is None:
             claim_directory(target)
 
-    def place(
-        self, source: str, rows: NDArray[np.intp], times: NDArray[np.uint64]
-    ) -> Iterator[tuple[TableFile, NDArray[np.intp]]]:
+    def days(self, rows: NDArray[np.intp], batch: EventBatch) -> Iterator[tuple[str | None, NDArray[np.intp]]]:
         """Rows go by the day of the event."""
-        days = times // np.uint64(_DAY_NS)
+        days = batch.header("ts", rows) // np.uint64(_DAY_NS)
         for day in np.unique(days).astype("datetime64[D]"):
-            yield self._part(source, str(day)), rows[days == day.astype(np.int64)]
+            yield str(day), rows[days == day.astype(np.int64)]
 
-    def _part(self, source: str, day: str) -> TableFile:
-        key = source, day
+    def place(self, placed: Placed) -> TableFile:
+        """The file of a source and a day."""
+        key = placed.source, placed.day or ""
         if key not in self._open:
             if len(self._open) >= _OPEN_PARTS:
                 self._open.popitem(last=False)[1].close()
-            folder = Path(self._target) / f"source={source}" / f"date={day}"
+            folder = Path(self._target) / f"source={placed.source}" / f"date={placed.day}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise OutputError(f"cannot be written: {error.strerror or error}", path=str(folder)) from error
-            suffix = next(name for name, kind in TABLE_FORMATS.items() if kind is self._make)
-            path = folder / f"{self._part_name}-{self._parts[key]}.{suffix}"
+            path = folder / f"{self._part_name}-{self._parts[key]}.{self._suffix}"
             self._parts[key] += 1
-            self._open[key] = self._make(path, self._choice.columns(source))
+            self._open[key] = self._make(path, placed.source)
         self._open.move_to_end(key)
         return self._open[key]

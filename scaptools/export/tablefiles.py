@@ -1,14 +1,19 @@
-"""Table files: tables written as Parquet, Arrow, CSV or JSON lines, a batch at a time."""
+"""Table files: tables written as Parquet, Arrow, CSV or JSON lines, a batch at a time.
+
+Every kind comes in two halves. An encoder turns events into bytes and knows of no file, so that several processes can
+encode what one of them writes; a file takes those bytes, in order.
+"""
 
 from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scaptools.capture.writer import CaptureWriter
+from scaptools.export.parquetparts import ParquetParts, encode_part
 from scaptools.export.tables import record_batch, schema_of
 
 if TYPE_CHECKING:
@@ -20,8 +25,12 @@ if TYPE_CHECKING:
     from scaptools.capture.batch import EventBatch
     from scaptools.export.tables import TableColumn
 
+    Encoded = bytes | memoryview
+
 #: Columns of which hardly any two values are equal.
 _DISTINCT = frozenset({"evt.num", "evt.time", "evt.latency", "evt.args", "evt.buffer", "evt.payload", "evt.plugininfo"})
+#: Columns that ascend, or nearly.
+_ASCENDING = ("evt.num", "evt.time")
 
 
 class _Sink(io.RawIOBase):
@@ -41,22 +50,38 @@ class _Sink(io.RawIOBase):
         return len(data)
 
 
+class TableEncoder:
+    """Turns events into the bytes of a table with the given columns; here those of an Arrow stream."""
+
+    def __init__(self, columns: Sequence[TableColumn]) -> None:
+        self.columns = columns
+        self.schema = schema_of(columns)
+
+    def gather(self, batch: EventBatch, rows: NDArray[np.intp]) -> Any:
+        """The first half of encoding events: what is needed of the batch."""
+        return record_batch(self.columns, batch, rows)
+
+    def encode(self, gathered: Any) -> Encoded:
+        """The second half, which no longer looks at the batch."""
+        import pyarrow as pa
+
+        target = io.BytesIO()
+        with pa.ipc.new_stream(target, self.schema) as stream:
+            stream.write_batch(gathered)
+        return target.getbuffer()
+
+
 class TableFile(ABC):
     """One table on its way to a file."""
 
-    def __init__(self, target: Any, columns: Sequence[TableColumn]) -> None:
-        self.columns = columns
+    def __init__(self, target: Any, encoder: TableEncoder) -> None:
+        self.encoder = encoder
         self.writer = CaptureWriter(target)
         self.sink = _Sink(self.writer)
-        self.rows = 0
-
-    def gather(self, batch: EventBatch, rows: NDArray[np.intp]) -> Any:
-        """The first half of writing events: what is needed of the batch."""
-        return record_batch(self.columns, batch, rows)
 
     @abstractmethod
-    def put(self, gathered: Any) -> None:
-        """The second half, which no longer looks at the batch. Raises OutputError."""
+    def put(self, encoded: Encoded) -> None:
+        """Write what the encoder made of some events. Raises OutputError."""
 
     def finish(self) -> None:  # noqa: B027 - most kinds end without an ending
         """Write what ends a table."""
@@ -67,47 +92,80 @@ class TableFile(ABC):
         self.writer.close()
 
 
+class ParquetEncoder(TableEncoder):
+    """Row groups, one a batch.
+
+    Numbers and times have statistics, by which readers pass over row groups; for texts, each of which is in nearly all
+    row groups, they would cost more than they could save.
+    """
+
+    def encode(self, gathered: pa.RecordBatch) -> Encoded:
+        """A Parquet file with one row group."""
+        return self._part([gathered])
+
+    def none(self) -> Encoded:
+        """A Parquet file without any."""
+        return self._part([])
+
+    def _part(self, batches: list[pa.RecordBatch]) -> bytes:
+        import pyarrow as pa
+
+        names = self.schema.names
+        plain = [field.name for field in self.schema if pa.types.is_primitive(field.type)]
+        return encode_part(
+            batches,
+            self.schema,
+            dictionaries=[name for name in names if name not in _DISTINCT],
+            statistics=plain,
+            encodings={name: "DELTA_BINARY_PACKED" for name in _ASCENDING if name in plain},
+        )
+
+
 class ParquetFile(TableFile):
     """A Parquet file, one row group a batch."""
 
-    def __init__(self, target: Any, columns: Sequence[TableColumn]) -> None:
-        super().__init__(target, columns)
-        import pyarrow.parquet as pq
+    encoder: ParquetEncoder
 
-        schema = schema_of(columns)
-        repeated = [name for name in schema.names if name not in _DISTINCT]
-        self._parquet = pq.ParquetWriter(self.sink, schema, compression="zstd", use_dictionary=repeated or False)
+    def __init__(self, target: Any, encoder: ParquetEncoder) -> None:
+        super().__init__(target, encoder)
+        self._parts = ParquetParts(self.sink.write)
+        self._empty = True
 
-    def put(self, gathered: pa.RecordBatch) -> None:
+    def put(self, encoded: Encoded) -> None:
         """Write a row group."""
-        self._parquet.write_batch(gathered)
+        self._parts.add(encoded)
+        self._empty = False
 
     def finish(self) -> None:
         """Write the footer."""
-        self._parquet.close()
+        if self._empty:
+            self._parts.add(self.encoder.none())
+        self._parts.finish()
 
 
 class ArrowFile(TableFile):
     """An Arrow IPC file; its dictionaries grow from batch to batch."""
 
-    def __init__(self, target: Any, columns: Sequence[TableColumn]) -> None:
-        super().__init__(target, columns)
+    def __init__(self, target: Any, encoder: TableEncoder) -> None:
+        super().__init__(target, encoder)
         import pyarrow as pa
 
-        self._schema = schema_of(columns)
         options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True)
-        self._file = pa.ipc.new_file(self.sink, self._schema, options=options)
+        self._file = pa.ipc.new_file(self.sink, encoder.schema, options=options)
         self._dictionaries: dict[int, _GrowingDictionary] = {}
 
-    def put(self, gathered: pa.RecordBatch) -> None:
+    def put(self, encoded: Encoded) -> None:
         """Write a batch."""
         import pyarrow as pa
 
-        arrays = list(gathered.columns)
-        for place, array in enumerate(arrays):
-            if pa.types.is_dictionary(array.type):
-                arrays[place] = self._dictionaries.setdefault(place, _GrowingDictionary(array.type)).recoded(array)
-        self._file.write_batch(pa.record_batch(arrays, schema=self._schema))
+        with pa.ipc.open_stream(encoded) as stream:
+            for batch in stream:
+                arrays = list(batch.columns)
+                for place, array in enumerate(arrays):
+                    if pa.types.is_dictionary(array.type):
+                        known = self._dictionaries.setdefault(place, _GrowingDictionary(array.type))
+                        arrays[place] = known.recoded(array)
+                self._file.write_batch(pa.record_batch(arrays, schema=self.encoder.schema))
 
     def finish(self) -> None:
         """Write the footer."""
@@ -137,25 +195,36 @@ class _GrowingDictionary:
         return pa.DictionaryArray.from_arrays(indices, self._values)
 
 
-class CsvFile(TableFile):
-    """A CSV file with a header. Members of structures are columns, lists are joined with ``|``, buffers are in hex.
+class CsvEncoder(TableEncoder):
+    """Lines of CSV. Members of structures are columns, lists are joined with ``|``, buffers are in hex.
 
     A missing value is nothing at all, an empty text a pair of quotes.
     """
 
-    def __init__(self, target: Any, columns: Sequence[TableColumn]) -> None:
-        super().__init__(target, columns)
+    def encode(self, gathered: pa.RecordBatch) -> Encoded:
+        """A line for every row."""
         import pyarrow.csv
 
-        self._csv = pyarrow.csv.CSVWriter(self.sink, _flat(empty_batch(schema_of(columns))).schema)
+        target, flat = io.BytesIO(), _flat(gathered)
+        with pyarrow.csv.CSVWriter(
+            target, flat.schema, write_options=pyarrow.csv.WriteOptions(include_header=False)
+        ) as writer:
+            writer.write_batch(flat)
+        return target.getbuffer()
 
-    def put(self, gathered: pa.RecordBatch) -> None:
-        """Write a line for every row."""
-        self._csv.write_batch(_flat(gathered))
 
-    def finish(self) -> None:
-        """Write what is buffered."""
-        self._csv.close()
+class CsvFile(TableFile):
+    """A CSV file with a header."""
+
+    def __init__(self, target: Any, encoder: TableEncoder) -> None:
+        super().__init__(target, encoder)
+        import pyarrow.csv
+
+        pyarrow.csv.CSVWriter(self.sink, _flat(empty_batch(encoder.schema)).schema).close()
+
+    def put(self, encoded: Encoded) -> None:
+        """Write lines."""
+        self.writer.write([encoded])
 
 
 def write_csv(table: pa.Table, file: Any) -> None:
@@ -197,11 +266,11 @@ def _flat(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.record_batch(arrays)
 
 
-class JsonLinesFile(TableFile):
+class JsonLinesEncoder(TableEncoder):
     """JSON lines, as ``--json`` prints them; compounds are the fields they are made of."""
 
-    def __init__(self, target: Any, columns: Sequence[TableColumn]) -> None:
-        super().__init__(target, columns)
+    def __init__(self, columns: Sequence[TableColumn]) -> None:
+        super().__init__(columns)
         from scaptools.output.ndjson import scap_json
 
         fields = {field.name: field for column in columns for field in column.fields}
@@ -211,15 +280,30 @@ class JsonLinesFile(TableFile):
         """The columns of the events."""
         return self._renderer.gather(batch, rows)
 
-    def put(self, gathered: Any) -> None:
-        """Write a line for every event."""
-        self.writer.write(self._renderer.print(gathered))
+    def encode(self, gathered: Any) -> Encoded:
+        """A line for every event."""
+        return b"".join(self._renderer.print(gathered))
+
+
+class JsonLinesFile(TableFile):
+    """A file of JSON lines."""
+
+    def put(self, encoded: Encoded) -> None:
+        """Write lines."""
+        self.writer.write([encoded])
+
+
+class TableFormat(NamedTuple):
+    """How a kind of table file is encoded and written."""
+
+    encoder: type[TableEncoder]
+    file: type[TableFile]
 
 
 #: Kinds of table files by format name.
-TABLE_FORMATS: dict[str, type[TableFile]] = {
-    "parquet": ParquetFile,
-    "arrow": ArrowFile,
-    "csv": CsvFile,
-    "jsonl": JsonLinesFile,
+TABLE_FORMATS: dict[str, TableFormat] = {
+    "parquet": TableFormat(ParquetEncoder, ParquetFile),
+    "arrow": TableFormat(TableEncoder, ArrowFile),
+    "csv": TableFormat(CsvEncoder, CsvFile),
+    "jsonl": TableFormat(JsonLinesEncoder, JsonLinesFile),
 }

@@ -26,7 +26,7 @@ import numpy as np
 from scap_formats.types import ParamType
 from scaptools.columns import Texts
 from scaptools.errors import ScapError
-from scaptools.export.arrow import arrow_type, field_array
+from scaptools.export.arrow import ChosenRows, arrow_type, field_array
 from scaptools.fields.model import BoundField, Field
 from scaptools.fields.plugin import SYSCALL_SOURCE
 from scaptools.plugins.events import plugin_events
@@ -69,7 +69,7 @@ class TableColumn(Protocol):
     def type(self) -> pa.DataType:
         """The Arrow type."""
 
-    def array(self, batch: EventBatch, rows: Rows) -> pa.Array:
+    def array(self, chosen: ChosenRows) -> pa.Array:
         """The values of the given events."""
 
 
@@ -94,9 +94,9 @@ class FieldColumn:
         """The Arrow type of the field."""
         return arrow_type(self.field)
 
-    def array(self, batch: EventBatch, rows: Rows) -> pa.Array:
+    def array(self, chosen: ChosenRows) -> pa.Array:
         """The field of the given events."""
-        return field_array(self.field, batch, rows)
+        return field_array(self.field, chosen)
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,11 @@ class StructColumn:
 
         return pa.struct([(name, arrow_type(field, plain=True)) for name, field in self.members])
 
-    def array(self, batch: EventBatch, rows: Rows) -> pa.Array:
+    def array(self, chosen: ChosenRows) -> pa.Array:
         """The members of the given events side by side."""
         import pyarrow as pa
 
-        parts = [field_array(field, batch, rows, plain=True) for _, field in self.members]
+        parts = [field_array(field, chosen, plain=True) for _, field in self.members]
         missing = np.logical_and.reduce([np.asarray(part.is_null()) for part in parts])
         return pa.StructArray.from_arrays(parts, fields=list(self.type), mask=pa.array(missing))
 
@@ -146,14 +146,14 @@ class NamesColumn:
 
         return pa.list_(pa.string())
 
-    def array(self, batch: EventBatch, rows: Rows) -> pa.Array:
+    def array(self, chosen: ChosenRows) -> pa.Array:
         """The names in the field of the given events."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        coded = field_array(self.field, batch, rows, plain=True).dictionary_encode()
+        coded = field_array(self.field, chosen, plain=True).dictionary_encode()
         if not len(coded.dictionary):
-            return pa.nulls(len(rows), self.type)
+            return pa.nulls(len(chosen.rows), self.type)
         return pc.split_pattern(coded.dictionary, "|").take(coded.indices)
 
 
@@ -232,7 +232,8 @@ def record_batch(columns: Sequence[TableColumn], batch: EventBatch, rows: Rows) 
     """The given events as rows of a table."""
     import pyarrow as pa
 
-    return pa.record_batch([column.array(batch, rows) for column in columns], schema=schema_of(columns))
+    chosen = ChosenRows(batch, rows)
+    return pa.record_batch([column.array(chosen) for column in columns], schema=schema_of(columns))
 
 
 def rows_by_source(catalog: Catalog, batch: EventBatch, rows: Rows) -> Iterator[tuple[str, Rows]]:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -48,14 +48,19 @@ from scaptools.export.pcapng import (
     text_tags,
 )
 from scaptools.export.processes import NO_PROCESS, ProcessTable
+from scaptools.export.sharing import results
 from scaptools.export.sockets import Act, SocketCalls
-from scaptools.export.spool import PacketSpool
+from scaptools.export.spool import PacketSpool, deliver
+from scaptools.fields.inorder import needs_with_plugins, with_plugins
 from scaptools.fields.needs import needs_of, with_state
 from scaptools.fields.plugin import SYSCALL_SOURCE
 from scaptools.plugins.events import plugin_events
+from scaptools.shares import in_order
 from scaptools.state.attached import state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -64,9 +69,11 @@ if TYPE_CHECKING:
     from scaptools.capture.writer import CaptureWriter
     from scaptools.export.conversations import NetworkPacket
     from scaptools.export.journal import JournalPackets
+    from scaptools.export.spool import Run
     from scaptools.fields.catalog import Catalog
     from scaptools.fields.model import BoundField
     from scaptools.filter import CompiledFilter
+    from scaptools.shares import Portion, Share
 
 IPV4 = 4
 #: Room for the tags in front of a payload.
@@ -87,6 +94,14 @@ class ExportResult:
     packets: dict[str, int] = field(default_factory=dict)
     shortened: int = 0
     cut: int = 0
+
+
+class _Made(NamedTuple):
+    """What one process made: interfaces with their counts, where its packets are, and what there is to tell."""
+
+    interfaces: dict[str, Interface]
+    runs: list[Run]
+    result: ExportResult
 
 
 class WiresharkExport:
@@ -114,6 +129,7 @@ class WiresharkExport:
         self._journal = Journal(catalog, self._processes)
         self._sockets = SocketCalls(catalog, self._processes) if packets else None
         self._spool = PacketSpool()
+        self._spools = [self._spool]
         self._thread = ThreadPoolExecutor(1, "packets")
         self._pending: Future[None] | None = None
         self._earliest: int | None = None
@@ -128,37 +144,69 @@ class WiresharkExport:
             *(self._predicate.fields if self._predicate is not None else ()),
         ]
 
+    def share_out(self, processes: int) -> None:
+        """Have so many processes do the work; network packets, however, are rebuilt in one."""
+        if self._sockets is None:
+            self._spools += [PacketSpool() for _ in range(processes - len(self._spools))]
+
     def run(self, capture: CaptureReader, writer: CaptureWriter) -> ExportResult:
         """Turn a capture into packets and write them. Raises OutputError."""
         try:
-            for batch in read_ahead(with_state(capture.batches(), needs_of(self.fields))):
-                self._add(batch)
-            self._finish()
-            self._settle()
+            if len(self._spools) == 1:
+                for batch in read_ahead(self._batches(capture)):
+                    self._add(batch)
+                self._finish()
+            else:
+                self._run_shares(capture)
             section = capture.sections[0] if capture.sections else None
             filter_ = None if self._predicate is None else self._predicate.text
             writer.write([section_header(capture.name, section, rebuilt=self._sockets is not None)])
             writer.write([interface_block(interface, filter_) for interface in self._interfaces.values()])
             writer.write([*self._names.block(), *self._processes.blocks()])
-            self._spool.deliver(writer)
+            deliver(self._spools, writer)
             writer.write([statistics_block(interface) for interface in self._interfaces.values()])
         finally:
             self._thread.shutdown(cancel_futures=True)
-            self._spool.close()
+            for spool in self._spools:
+                spool.close()
             if self._sockets is not None:
                 self._sockets.close()
         self.result.packets = {interface.name: interface.packets for interface in self._interfaces.values()}
         return self.result
 
-    def _add(self, batch: EventBatch) -> None:
+    def _batches(self, capture: CaptureReader) -> Iterator[EventBatch]:
+        host, fields = self._catalog.given_plugins, self.fields
+        return with_plugins(with_state(capture.batches(), needs_with_plugins(host, needs_of(fields))), host, fields)
+
+    def _run_shares(self, capture: CaptureReader) -> None:
+        """Have several processes make the packets, each in a spool of its own."""
+
+        def work(share: Share) -> Generator[Iterable[Portion], None, _Made]:
+            self._spool = self._spools[share.index]
+            for number, batch in enumerate(self._batches(capture)):
+                self._add(batch, owned=share.owns(number))
+                if share.owns(number):
+                    yield ()
+            self._finish()
+            self._spool.flush()
+            return _Made(self._interfaces, self._spool.runs, self.result)
+
+        first, *others = results(in_order(work, len(self._spools)))
+        for spool, made in zip(self._spools[1:], others, strict=True):
+            spool.runs = made.runs
+            first.result.shortened += made.result.shortened
+            for mine, theirs in zip(first.interfaces.values(), made.interfaces.values(), strict=True):
+                mine.add(theirs)
+
+    def _add(self, batch: EventBatch, *, owned: bool = True) -> None:
         times = self._times(batch)
         wanted = None
         if self._predicate is not None:
             wanted = np.zeros(len(batch), bool)
             wanted[self._predicate.select(batch)] = True
         if self._events:
-            self._add_calls(batch, times, wanted)
-            self._add_plugin_events(batch, times, wanted)
+            self._add_calls(batch, times, wanted, owned=owned)
+            self._add_plugin_events(batch, times, wanted, owned=owned)
         if self._sockets is not None:
             rows = np.arange(len(batch)) if wanted is None else np.flatnonzero(wanted)
             self._sockets.add(batch, rows, times)
@@ -166,32 +214,38 @@ class WiresharkExport:
                 self._names.add(_packed(container.ip), (container.name or "").encode())
 
     def _finish(self) -> None:
-        """Add what is known at the end only."""
-        interface = self._interfaces.get(SYSCALL_SOURCE)
-        if interface is not None:
-            self._put_journal(interface, self._journal.finish())
-        if self._sockets is None:
-            return
-        self.result.cut = self._sockets.cut
-        packets = rebuilt_packets(self._sockets)
-        while chunk := list(islice(packets, _CHUNK)):
-            self._put_network(chunk)
+        """Add what is known at the end only, and wait for what is being written."""
+        last = self._journal.finish()
+        if last is not None:
+            self._put_journal(self._interfaces[SYSCALL_SOURCE], last)
+        if self._sockets is not None:
+            self.result.cut = self._sockets.cut
+            packets = rebuilt_packets(self._sockets)
+            while chunk := list(islice(packets, _CHUNK)):
+                self._put_network(chunk)
+        self._settle()
 
     def _put(self, interfaces: list[Interface], columns: PacketColumns) -> None:
         """Spool packets; ``interfaces`` are those that ``columns.interface`` refers to."""
         for interface in interfaces:
             own = columns.times
-            if len(interfaces) > 1:
-                own = own[columns.interface == interface.index]
-            interface.packets += len(own)
-            interface.first_ts = min(interface.first_ts, int(own.min()))
-            interface.last_ts = max(interface.last_ts, int(own.max()))
-        self._settle()
-        self._pending = self._thread.submit(self._write, columns)
+            interface.count(own[columns.interface == interface.index] if len(interfaces) > 1 else own)
 
-    def _write(self, columns: PacketColumns) -> None:
-        blocks, sizes = enhanced_packets(columns)
-        self._spool.add(columns.times, columns.numbers, sizes, concatenated(blocks))
+        def write() -> None:
+            blocks, sizes = enhanced_packets(columns)
+            self._spool.add(columns.times, columns.numbers, sizes, concatenated(blocks))
+
+        self._settle()
+        self._pending = self._thread.submit(write)
+
+    def _put_journal(self, interface: Interface, packets: JournalPackets) -> None:
+        """Spool packets that are whole already."""
+        interface.count(packets.times)
+        self.result.shortened += int(packets.cut.sum())
+        self._settle()
+        self._pending = self._thread.submit(
+            self._spool.add, packets.times, packets.numbers, packets.lengths, concatenated(packets.blocks)
+        )
 
     def _settle(self) -> None:
         """Wait for the packets before. Raises what writing them raised."""
@@ -207,31 +261,17 @@ class WiresharkExport:
             self._earliest = int(times[~unreal][0])
         return np.where(unreal, np.uint64(self._earliest or 0), times) if unreal.any() else times
 
-    def _add_calls(self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None) -> None:
+    def _add_calls(
+        self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None, *, owned: bool
+    ) -> None:
         shown = _shown_syscalls(batch)
         if len(shown):
-            packets = self._journal.packets(batch, shown, times, wanted)
-            self._put_journal(self._interface(SYSCALL_SOURCE, "system calls, as journal text"), packets)
-
-    def _put_journal(self, interface: Interface, packets: JournalPackets) -> None:
-        import pyarrow.compute as pc
-
-        if not len(packets.times):
-            return
-        sizes = byte_lengths(packets.data)
-        data = packets.data
-        if int(sizes.max()) > MAX_PACKET:
-            data = pc.binary_slice(data, 0, MAX_PACKET)
-            self.result.shortened += int((sizes > MAX_PACKET).sum())
-        self._put(
-            [interface],
-            PacketColumns(
-                interface.index, packets.times, packets.numbers, packets.cpus, packets.processes, data, sizes
-            ),
-        )
+            interface = self._interface(SYSCALL_SOURCE, "system calls, as journal text")
+            for packets in self._journal.packets(interface.index, batch, shown, times, wanted, owned=owned):
+                self._put_journal(interface, packets)
 
     def _add_plugin_events(
-        self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None
+        self, batch: EventBatch, times: NDArray[np.uint64], wanted: NDArray[np.bool_] | None, *, owned: bool
     ) -> None:
         events = plugin_events(batch)
         for number in np.unique(events.ids).tolist():
@@ -242,6 +282,8 @@ class WiresharkExport:
             name = self._host.source_name(number)
             plugin = self._host.plugin_name(number)
             interface = self._interface(name, f"Falco plugin {number}" + (f" ({plugin})" if plugin else ""))
+            if not owned:
+                continue
             data, original = self._plugin_packets(batch, rows, name)
             nobody = np.full(len(rows), NO_PROCESS)
             columns = PacketColumns(

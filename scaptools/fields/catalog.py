@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from scap_formats.table import event_table, syscall_table
 from scaptools.errors import UnknownFieldError
-from scaptools.fields.paramtext.style import DEFAULT_STYLE
+from scaptools.fields.paramtext.style import CURRENT, DEFAULT_STYLE, FAITHFUL
 from scaptools.fields.registry import FieldRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from scaptools.fields.model import BoundField, Field
-    from scaptools.fields.paramtext.style import TextStyle
+    from scaptools.fields.paramtext.style import Dialect, TextStyle
     from scaptools.plugins.host import PluginHost
 
 #: Where the fields of a class are declared, by what their names begin with. Fields of ``evt`` are made in a style.
 _DECLARATIONS: Mapping[str, tuple[str, str]] = {
-    "proc": ("scaptools.fields.proc", "PROC_FIELDS"),
+    "proc": ("scaptools.fields.probes", "ALL_PROC_FIELDS"),
     "thread": ("scaptools.fields.thread", "THREAD_FIELDS"),
     "fd": ("scaptools.fields.fd", "FD_FIELDS"),
     "fdlist": ("scaptools.fields.fdlist", "FDLIST_FIELDS"),
@@ -32,11 +32,17 @@ _DECLARATIONS: Mapping[str, tuple[str, str]] = {
     "user": ("scaptools.fields.user", "USER_FIELDS"),
     "group": ("scaptools.fields.group", "GROUP_FIELDS"),
     "container": ("scaptools.fields.container", "CONTAINER_FIELDS"),
+    "syslog": ("scaptools.fields.syslog", "SYSLOG_FIELDS"),
     "k8s": ("scaptools.fields.orchestration", "ORCHESTRATION_FIELDS"),
+}
+#: Where the fields are that a dialect answers otherwise.
+_REPLACEMENTS: Mapping[Dialect, tuple[str, str]] = {
+    FAITHFUL: ("scaptools.fields.faults", "FAULTY_FIELDS"),
+    CURRENT: ("scaptools.fields.newest", "NEWEST_FIELDS"),
 }
 _EVENTS = "evt"
 #: Classes that are declared where another one is.
-_DECLARED_WITH = {"syscall": _EVENTS, "mesos": "k8s"}
+_DECLARED_WITH = {"syscall": _EVENTS, "util": _EVENTS, "mesos": "k8s", "marathon": "k8s"}
 #: Fields whose constants must be names of events or system calls.
 _EVENT_NAME_FIELDS = frozenset({"evt.type"})
 _CLASS = re.compile(r"[A-Za-z]\w*", re.ASCII)
@@ -53,6 +59,11 @@ class Catalog:
         self.style = style
         self._core = FieldRegistry()
         self._loaded: set[str] = set()
+
+    @property
+    def given_plugins(self) -> PluginHost | None:
+        """The plugins given, None where every installed one is in use, none of which keeps state."""
+        return self._given
 
     @cached_property
     def plugins(self) -> PluginHost:
@@ -85,8 +96,10 @@ class Catalog:
         if class_ in self._loaded:
             return
         self._loaded.add(class_)
+        place = _REPLACEMENTS.get(self.style.dialect)
+        others: Mapping[str, Field] = {} if place is None else getattr(import_module(place[0]), place[1])
         for declaration in self._declared(class_):
-            self._core.add(declaration)
+            self._core.add(others.get(declaration.name, declaration))
 
     def _declared(self, class_: str) -> Iterable[Field]:
         if class_ == _EVENTS:

@@ -38,7 +38,7 @@ def _flagged(flags: int, *, exits_only: bool = False) -> Mask:
     )
 
 
-def _attached(batch: EventBatch, rows: Rows) -> Mask:
+def is_attached(batch: EventBatch, rows: Rows) -> Mask:
     """Whether upstream looks at an event's thread before it evaluates fields."""
     types = batch.header("type", rows)
     skipped = _flagged(EventFlag.SKIPPARSERESET)[types] & (types != _PROCINFO)
@@ -47,7 +47,7 @@ def _attached(batch: EventBatch, rows: Rows) -> Mask:
 
 def _latency(batch: EventBatch, rows: Rows, argument: None) -> Numbers:  # noqa: ARG001
     values = state_of(batch).latencies(rows).astype(np.uint64)
-    return Numbers(values, (batch.header("type", rows) != _PROCINFO) | ~_attached(batch, rows))
+    return Numbers(values, (batch.header("type", rows) != _PROCINFO) | ~is_attached(batch, rows))
 
 
 _SECOND = 1_000_000_000
@@ -107,7 +107,8 @@ def _wait_latency(batch: EventBatch, rows: Rows, argument: None) -> Column:  # n
 _SYSLOG = "/dev/log"
 
 
-def _is_syslog(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
+def syslog_writes(batch: EventBatch, rows: Rows) -> Mask:
+    """Which events write to the system log."""
     import pyarrow.compute as pc
 
     from scaptools.state.fdnames import EventNames
@@ -119,7 +120,11 @@ def _is_syslog(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa
     table = np.append(matches.to_numpy(zero_copy_only=False), False)
     writes = _flagged(EventFlag.WRITES_TO_FD)[batch.header("type", rows)]
     attached = event_fd_types(state, state.index(rows)).validity()
-    return Numbers(writes & attached & table[event_names.codes[rows]])
+    return np.asarray(writes & attached & table[event_names.codes[rows]])
+
+
+def _is_syslog(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
+    return Numbers(syslog_writes(batch, rows))
 
 
 def _absolute_path(batch: EventBatch, rows: Rows, which: str | None) -> Column:

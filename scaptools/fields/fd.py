@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _FILES = (DescriptorType.FILE, DescriptorType.FILE_V2)
 _NO_NAME = b"<NA>"
+#: What stands for the address of a container that is not known.
+_ANY = "0.0.0.0"  # noqa: S104 - nothing is bound to it
 
 
 # Values worked out once per descriptor ------------------------------------------------------------------------------
@@ -55,7 +57,9 @@ def _of_descriptors(state: BatchState, key: Any, of: Callable[[Descriptor], Any]
     return state.memo(("descriptors", key), work_out)
 
 
-def _text(of: Callable[[Descriptor], bytes | None], of_file: bytes | None) -> Extract:
+def descriptor_text(of: Callable[[Descriptor], bytes | None], of_file: bytes | None) -> Extract:
+    """A text of the descriptor each event is about; ``of_file`` is that of open files."""
+
     def extract(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
         state = state_of(batch)
         texts = state.memo(("descriptor texts", of), lambda: Texts.of(_of_descriptors(state, of, of, of_file)))
@@ -64,7 +68,9 @@ def _text(of: Callable[[Descriptor], bytes | None], of_file: bytes | None) -> Ex
     return extract
 
 
-def _number(of: Callable[[Descriptor], int | None], dtype: type, of_file: int | None = None) -> Extract:
+def descriptor_number(of: Callable[[Descriptor], int | None], dtype: type, of_file: int | None = None) -> Extract:
+    """A number of the descriptor each event is about; ``of_file`` is that of open files."""
+
     def extract(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
         state = state_of(batch)
 
@@ -135,15 +141,15 @@ def _local(state: BatchState, rows: Rows) -> tuple[Ints, NDArray[np.bool_], NDAr
     containers = state.container_of(rows)
     pairs, inverse = np.unique(np.stack((values, containers)), axis=1, return_inverse=True)
     network = state.descriptors.network
-    known = {container.ip for container in state.containers}
+    known = {container.ip or _ANY for container in state.containers}
     answers = []
     for value, container in pairs.T.tolist():
         descriptor = None if value == ABSENT else state.descriptors.descriptor(value)
         if descriptor is None or not _is_ip(descriptor):
             answers.append((False, False))
             continue
-        own = state.containers[container].ip if container != ABSENT else None
-        extra = known if own == "0.0.0.0" else {own}  # noqa: S104 - what container events say, nothing is bound
+        own = state.containers[container].ip or _ANY if container != ABSENT else None
+        extra = known if own == _ANY else {own}
         source, target = (
             bool(address)
             and (
@@ -503,21 +509,21 @@ def _ends(
 
 
 _ADDRESSES: dict[str, Extract] = {
-    "c": _text(_client_address, None),
-    "s": _text(_server_address, None),
+    "c": descriptor_text(_client_address, None),
+    "s": descriptor_text(_server_address, None),
     "l": _sided(_client_address, _server_address, local=True, numeric=False),
     "r": _sided(_client_address, _server_address, local=False, numeric=False),
 }
 _PORTS: dict[str, Extract] = {
-    "c": _number(_client_port, np.uint16),
-    "s": _number(_server_port, np.uint16),
+    "c": descriptor_number(_client_port, np.uint16),
+    "s": descriptor_number(_server_port, np.uint16),
     "l": _sided(_client_port, _server_port, local=True, numeric=True),
     "r": _sided(_client_port, _server_port, local=False, numeric=True),
 }
 _client_port_text, _server_port_text = _port_text(_client_port), _port_text(_server_port)
 _PORT_TEXTS: dict[str, Extract] = {
-    "c": _text(_client_port_text, None),
-    "s": _text(_server_port_text, None),
+    "c": descriptor_text(_client_port_text, None),
+    "s": descriptor_text(_server_port_text, None),
     "l": _sided(_client_port_text, _server_port_text, local=True, numeric=False),
     "r": _sided(_client_port_text, _server_port_text, local=False, numeric=False),
 }
@@ -575,9 +581,14 @@ FD_FIELDS = (
         flags=_UNCHANGED,
     ),
     _field(
-        "fd.l4proto", ParamType.CHARBUF, "The transport of a connection: tcp, udp, icmp, raw.", _text(_l4, _NO_NAME)
+        "fd.l4proto",
+        ParamType.CHARBUF,
+        "The transport of a connection: tcp, udp, icmp, raw.",
+        descriptor_text(_l4, _NO_NAME),
     ),
-    _field("fd.sockfamily", ParamType.CHARBUF, "What kind of socket it is: ip or unix.", _text(_family, None)),
+    _field(
+        "fd.sockfamily", ParamType.CHARBUF, "What kind of socket it is: ip or unix.", descriptor_text(_family, None)
+    ),
     _field("fd.is_server", ParamType.BOOL, "Whether the process is the server of the connection.", _is_server),
     _field("fd.uid", ParamType.CHARBUF, "The thread's id and the descriptor's number as one text.", _uid),
     _field("fd.containername", ParamType.CHARBUF, "The container's id, a colon and the name.", _with_container(_name)),

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from scaptools.state.thread import Thread
 
 
-def _gid(thread: Thread) -> int:
+def gid(thread: Thread) -> int:
+    """The group a thread runs as."""
     return thread.gid
 
 
 def _name(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
-    return state_of(batch).groups(rows, _gid)
+    return state_of(batch).groups(rows, gid)
 
 
 GROUP_FIELDS = (
-    number_field("group.gid", "The group id of the thread.", _gid, type_=ParamType.UINT32),
+    number_field("group.gid", "The group id of the thread.", gid, type_=ParamType.UINT32),
     Field("group.name", ParamType.CHARBUF, "The name of the thread's group.", _name, cost=Cost.STATE),
 )

@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 
     from scap_formats.types import ParamType
     from scaptools.capture.batch import EventBatch
-    from scaptools.columns import Column, Rows
+    from scaptools.columns import Column, Mask, Rows
 
     #: From a batch, the wanted rows and the parsed argument to a column of as many rows.
     Extract: TypeAlias = Callable[[EventBatch, Rows, Any], Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Presearch:
+    """How the raw data behind a field can be searched before values are read from it.
+
+    ``marks`` says what the data must hold one of for the value to contain a text, None where nothing can be said;
+    ``finder`` which rows of a batch may hold one.
+    """
+
+    finder: Callable[[EventBatch, Rows, frozenset[bytes]], Mask]
+    marks: Callable[[bytes], frozenset[bytes] | None]
 
 
 class Cost(IntEnum):
@@ -65,6 +77,7 @@ class Field:
     comparison: str | None = None
     memory: Callable[[], Any] | None = None
     source: str = "syscall"
+    presearch: Presearch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,11 @@ class BoundField:
         return self.field.is_list
 
     @property
+    def remembers(self) -> bool:
+        """Whether values depend on which events were asked about before."""
+        return self.field.memory is not None
+
+    @property
     def flags(self) -> frozenset[str]:
         """Upstream's flags of the field."""
         return self.field.flags
@@ -96,6 +114,11 @@ class BoundField:
     def comparison(self) -> str | None:
         """The field's own rule of comparison, None for the ordinary one."""
         return self.field.comparison
+
+    @property
+    def presearch(self) -> Presearch | None:
+        """How the raw data behind the values can be searched, None where it cannot."""
+        return self.field.presearch
 
     def column(self, batch: EventBatch, rows: Rows) -> Column:
         """The values of the given rows."""

@@ -21,12 +21,17 @@ class FieldInUse(Protocol):
     def name(self) -> str:
         """The field as it is written."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether values depend on which events were asked about before."""
+
 
 #: What needs more of the state than its threads, by the start of a field's name; longer starts count first.
 _NEEDS: Mapping[str, frozenset[str]] = {
     "fd": frozenset({FDS}),
     "fs.": frozenset({FDS}),
     "evt.": frozenset({FDS}),
+    "syslog.": frozenset({FDS}),
     "evt.latency": frozenset({PAIRING}),
     "evt.wait_latency": frozenset({PAIRING}),
     "proc.cwd": frozenset({FDS}),
@@ -43,8 +48,8 @@ _NEEDS: Mapping[str, frozenset[str]] = {
     "thread.cpu": frozenset({COUNTERS}),
 }
 #: Classes of fields that read threads; of all others only what `_NEEDS` names reads any state.
-_STATE_CLASSES = ("proc.", "thread.", "user.", "group.", "container.", "k8s.", "fd", "fs.")
-#: Fields of the event that read no state.
+_STATE_CLASSES = ("proc.", "thread.", "user.", "group.", "container.", "k8s.", "fd", "fs.", "syslog.")
+#: Fields of the event that read no state, though others of their class do.
 _STATELESS_EVENTS = frozenset(
     """
     evt.num evt.time evt.time.s evt.time.iso8601 evt.datetime evt.datetime.s evt.rawtime evt.rawtime.s evt.rawtime.ns
@@ -52,7 +57,7 @@ _STATELESS_EVENTS = frozenset(
     evt.type evt.type.is evt.cpu evt.failed evt.count evt.count.exit evt.count.error evt.count.error.memory evt.around
     evt.is_io evt.is_io_read evt.is_io_write evt.io_dir evt.is_wait evt.is_async evt.asynctype evt.source evt.hostname
     evt.is_open_read evt.is_open_write evt.is_open_exec evt.is_open_create evt.pluginname evt.plugininfo evt.rawarg
-    evt.res evt.rawres evt.buffer
+    evt.res evt.rawres evt.buffer thread.tid
     """.split()  # noqa: SIM905 - as a list it would be a page long
 )
 

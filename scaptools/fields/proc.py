@@ -26,7 +26,7 @@ from scaptools.state.paths import known
 from scaptools.state.timeline import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -44,7 +44,8 @@ _ANCESTOR_FLAGS = frozenset({"ARG_ALLOWED", "NO_TRANSFORMER", "NO_RHS"})
 # What a thread says -------------------------------------------------------------------------------------------------
 
 
-def _name(thread: Thread) -> bytes:
+def comm(thread: Thread) -> bytes:
+    """The name of a thread."""
     return thread.comm
 
 
@@ -56,16 +57,17 @@ def _exepath(thread: Thread) -> bytes:
     return known(thread.exepath)
 
 
-def _args(thread: Thread) -> bytes:
+def arguments(thread: Thread) -> bytes:
+    """The arguments behind the first one with blanks between them."""
     return thread.args[:-1].replace(b"\0", b" ")
 
 
 def _cmdline(thread: Thread) -> bytes:
-    return b"%s %s" % (thread.comm, _args(thread)) if thread.args else thread.comm
+    return b"%s %s" % (thread.comm, arguments(thread)) if thread.args else thread.comm
 
 
 def _exeline(thread: Thread) -> bytes:
-    return b"%s %s" % (thread.exe, _args(thread))
+    return b"%s %s" % (thread.exe, arguments(thread))
 
 
 def _env(thread: Thread) -> bytes:
@@ -76,7 +78,8 @@ def _cwd(thread: Thread) -> bytes:
     return known(thread.cwd)
 
 
-def _pid(thread: Thread) -> int:
+def pid(thread: Thread) -> int:
+    """The process of a thread."""
     return thread.pid
 
 
@@ -84,7 +87,8 @@ def _vpid(thread: Thread) -> int:
     return thread.vpid
 
 
-def _sid(thread: Thread) -> int:
+def session_id(thread: Thread) -> int:
+    """The session of a thread."""
     return thread.sid
 
 
@@ -159,7 +163,9 @@ def _ptid(thread: Thread) -> int:
     return thread.ptid
 
 
-def _ancestor_text(of: Callable[[Thread], bytes]) -> Extract:
+def ancestor_text(of: Callable[[Thread], bytes]) -> Extract:
+    """A text of the ancestor so many generations up, or of all."""
+
     def extract(batch: EventBatch, rows: Rows, generation: int | None) -> Column:
         state = state_of(batch)
         if generation is not None:
@@ -174,14 +180,14 @@ def _ancestor_text(of: Callable[[Thread], bytes]) -> Extract:
 def _ancestor_pid(batch: EventBatch, rows: Rows, generation: int | None) -> Column:
     state = state_of(batch)
     if generation is not None:
-        return state.number_column(state.ancestors(rows, generation), _pid)
+        return state.number_column(state.ancestors(rows, generation), pid)
     offsets, versions = ancestor_lists(state, rows)
-    return Lists(offsets, state.number_column(versions, _pid), state.threads(rows) != ABSENT)
+    return Lists(offsets, state.number_column(versions, pid), state.threads(rows) != ABSENT)
 
 
 def _ancestor_args(batch: EventBatch, rows: Rows, generation: int | None) -> Column:
     if generation is not None:
-        return _ancestor_text(_args)(batch, rows, generation)
+        return ancestor_text(arguments)(batch, rows, generation)
     state = state_of(batch)
     offsets, versions = ancestor_lists(state, rows)
     chains: dict[bytes, int] = {}
@@ -192,9 +198,17 @@ def _ancestor_args(batch: EventBatch, rows: Rows, generation: int | None) -> Col
         key = chain.tobytes()
         if key not in chains:
             chains[key] = len(texts)
-            texts.append(b" ".join(_args(state.versions[version]) for version in chain.tolist()) or None)
+            texts.append(_joined(arguments(state.versions[version]) for version in chain.tolist()) or None)
         codes[row] = chains[key]
     return Coded(codes, Texts.of(texts))
+
+
+def _joined(texts: Iterable[bytes]) -> bytes:
+    """Texts with a blank between them, but none in front."""
+    whole = b""
+    for text in texts:
+        whole = b"%s %s" % (whole, text) if whole else text
+    return whole
 
 
 def _ancestor_field(name: str, description: str, of: Callable[[Thread], bytes]) -> Field:
@@ -203,7 +217,7 @@ def _ancestor_field(name: str, description: str, of: Callable[[Thread], bytes]) 
         ParamType.CHARBUF,
         f"{description} With [N] that of the ancestor N generations up, 0 being the process itself; in a filter "
         "without it, any of them may match.",
-        _ancestor_text(of),
+        ancestor_text(of),
         argument=_GENERATION,
         flags=_ANCESTOR_FLAGS,
         cost=Cost.STATE,
@@ -230,7 +244,7 @@ def _login_shell(batch: EventBatch, rows: Rows, argument: None) -> Column:  # no
         current = np.where(alive, state.parents_of(current, positions), ABSENT)
         for earlier in seen:
             current = np.where(current == earlier, ABSENT, current)
-    return state.number_column(found, _pid)
+    return state.number_column(found, pid)
 
 
 # Leaders ------------------------------------------------------------------------------------------------------------
@@ -267,7 +281,9 @@ def _in_namespace(thread: Thread) -> bool:
     return thread.vtid not in {thread.tid, -1}
 
 
-def _leader_text(of_id: Callable[[Thread], int], of: Callable[[Thread], bytes], *, oneself: bool) -> Extract:
+def leader_text(of_id: Callable[[Thread], int], of: Callable[[Thread], bytes], *, oneself: bool) -> Extract:
+    """A text of a leader, see `leaders`; empty where there is none."""
+
     def extract(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
         state = state_of(batch)
         found = leaders(state, rows, of_id, oneself=oneself)
@@ -279,13 +295,13 @@ def _leader_text(of_id: Callable[[Thread], int], of: Callable[[Thread], bytes], 
 
 
 def _leader_fields(prefix: str, group: str, of_id: Callable[[Thread], int]) -> tuple[Field, ...]:
-    parts = (("name", "name", _name), ("exe", "first argument", _exe), ("exepath", "program's path", _exepath))
+    parts = (("name", "name", comm), ("exe", "first argument", _exe), ("exepath", "program's path", _exepath))
     return tuple(
         Field(
             _SESSION_NAME if (prefix, part) == ("proc.sid", "name") else f"{prefix}.{part}",
             ParamType.CHARBUF,
             f"The {what} of the leader of the {group}, empty if that is not known.",
-            _leader_text(of_id, of, oneself=(prefix, part) == ("proc.sid", "name")),
+            leader_text(of_id, of, oneself=(prefix, part) == ("proc.sid", "name")),
             cost=Cost.STATE,
         )
         for part, what, of in parts
@@ -309,7 +325,7 @@ def _args_column(batch: EventBatch, rows: Rows, index: int | None) -> Column:
     state = state_of(batch)
     threads = state.threads(rows)
     if index is None:
-        return state.text_column(threads, _args)
+        return state.text_column(threads, arguments)
     key = ("argument", index)
 
     def one(thread: Thread) -> bytes:
@@ -340,7 +356,7 @@ def _parse_variable(text: str) -> str | None:
 
 def _ancestor_env(batch: EventBatch, rows: Rows, argument: int | str | None) -> Column:
     if not isinstance(argument, str):
-        return _ancestor_text(_env)(batch, rows, argument)
+        return ancestor_text(_env)(batch, rows, argument)
     state = state_of(batch)
     offsets, versions = ancestor_lists(state, rows)
     wanted = argument.encode()
@@ -445,9 +461,9 @@ PROC_FIELDS = (
     text_field("proc.exepath", "The full path of the program.", _exepath),
     text_field("proc.pexepath", "The full path of the parent's program.", _exepath, parent_process),
     _ancestor_field("proc.aexepath", "The full path of an ancestor's program.", _exepath),
-    text_field("proc.name", "The name of the process, without its path.", _name),
-    text_field("proc.pname", "The name of the parent process.", _name, parent),
-    _ancestor_field("proc.aname", "The name of an ancestor.", _name),
+    text_field("proc.name", "The name of the process, without its path.", comm),
+    text_field("proc.pname", "The name of the parent process.", comm, parent),
+    _ancestor_field("proc.aname", "The name of an ancestor.", comm),
     _field(
         "proc.args",
         ParamType.CHARBUF,
@@ -500,7 +516,7 @@ PROC_FIELDS = (
         **_ID,
     ),
     number_field("proc.tty", "The controlling terminal, 0 for none.", lambda thread: thread.tty, type_=ParamType.INT32),
-    number_field("proc.pid", "The process id.", _pid),
+    number_field("proc.pid", "The process id.", pid),
     _field("proc.ppid", ParamType.INT64, "The process id of the parent.", _ppid, **_ID),
     _field(
         "proc.apid",
@@ -515,13 +531,13 @@ PROC_FIELDS = (
     ),
     number_field("proc.vpid", "The process id in its own pid namespace.", _vpid, missing=-1),
     number_field("proc.pvpid", "The process id of the parent in its own pid namespace.", _vpid, parent_process),
-    number_field("proc.sid", "The session id.", _sid),
-    *_leader_fields("proc.sid", "session", _sid),
+    number_field("proc.sid", "The session id.", session_id),
+    *_leader_fields("proc.sid", "session", session_id),
     number_field("proc.vpgid", "The process group id in its own pid namespace.", _vpgid),
     *_leader_fields("proc.vpgid", "process group", _vpgid),
     number_field("proc.pgid", "The process group id on the host.", _pgid),
     *_leader_fields("proc.pgid", "process group", _pgid),
-    flag_field("proc.is_sid_leader", "Whether it leads its session.", _leads(_sid)),
+    flag_field("proc.is_sid_leader", "Whether it leads its session.", _leads(session_id)),
     flag_field("proc.is_vpgid_leader", "Whether it leads its process group.", _leads(_vpgid)),
     flag_field("proc.is_pgid_leader", "Whether it leads its process group.", lambda thread: thread.pgid == thread.pid),
     _field(

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from scaptools.state.thread import Thread
 
 
-def _uid(thread: Thread) -> int:
+def user_id(thread: Thread) -> int:
+    """Who a thread runs as."""
     return thread.uid
 
 
-def _login(thread: Thread) -> int:
+def login_id(thread: Thread) -> int:
+    """Who logged in to run a thread."""
     return thread.loginuid & NO_ID
 
 
 def _account(of_login: bool, attribute: str) -> Extract:
     def extract(batch: EventBatch, rows: Rows, argument: None) -> Column:  # noqa: ARG001
-        return state_of(batch).users(rows, _login if of_login else _uid, attribute)
+        return state_of(batch).users(rows, login_id if of_login else user_id, attribute)
 
     return extract
 
@@ -37,7 +39,7 @@ def _text(name: str, description: str, extract: Extract) -> Field:
 
 
 USER_FIELDS = (
-    number_field("user.uid", "The user id of the thread.", _uid, type_=ParamType.UINT32),
+    number_field("user.uid", "The user id of the thread.", user_id, type_=ParamType.UINT32),
     _text("user.name", "The name of the thread's user.", _account(False, "name")),
     _text("user.homedir", "The home directory of the thread's user.", _account(False, "home")),
     _text("user.shell", "The login shell of the thread's user.", _account(False, "shell")),

@@ -57,6 +57,10 @@ class Predicate(ABC):
     def holds(self, column: Numbers | Texts, *, few: bool = False) -> Mask:
         """The answer for every value, shape ``(n,)``; ``few`` promises that plain Python is fast enough."""
 
+    def texts(self) -> tuple[bytes, ...]:
+        """Texts one of which every value it holds for contains, the empty one where there are no others."""
+        return (b"",)
+
 
 class NumberPredicate(Predicate):
     """A question about a number; numpy needs no second form."""
@@ -127,6 +131,10 @@ class TextRelation(TextPredicate):
         self.relation = relation
         self.constant = constant
 
+    def texts(self) -> tuple[bytes, ...]:
+        """See `Predicate.texts`."""
+        return (self.constant,) if self.relation is RELATIONS["="] else super().texts()
+
     def one(self, value: bytes) -> bool:
         """See `TextPredicate.one`."""
         return self.relation.one(value, self.constant)
@@ -142,6 +150,10 @@ class TextSet(TextPredicate):
 
     def __init__(self, constants: tuple[bytes, ...]) -> None:
         self.constants = frozenset(constants)
+
+    def texts(self) -> tuple[bytes, ...]:
+        """See `Predicate.texts`."""
+        return tuple(sorted(self.constants))
 
     def one(self, value: bytes) -> bool:
         """See `TextPredicate.one`."""

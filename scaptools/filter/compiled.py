@@ -12,6 +12,7 @@ from scaptools.errors import FilterSyntaxError
 from scaptools.filter.check import Checker, shared_texts
 from scaptools.filter.parse import MAX_NESTING, parse
 from scaptools.filter.plan import Frame
+from scaptools.filter.presearch import with_search
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def compile_filter(filter_: str | Expression, resolver: FieldResolver) -> Compil
     return CompiledFilter(
         text,
         expression,
-        plan,
+        with_search(plan),
         tuple(checker.handles.values()),
         tuple(sorted(checker.remarks)),
         shared_texts(plan),

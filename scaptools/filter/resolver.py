@@ -13,6 +13,7 @@ from scaptools.errors import FilterError, ScapError, UnknownFieldError
 if TYPE_CHECKING:
     from scap_formats.types import ParamType
     from scaptools.columns import Column, Rows
+    from scaptools.filter.presearch import Presearch
 
 
 class FieldHandle(Protocol):
@@ -41,6 +42,14 @@ class FieldHandle(Protocol):
     @property
     def comparison(self) -> str | None:
         """A key of `scaptools.filter.operators.COMPARISONS`, None for an ordinary field."""
+
+    @property
+    def presearch(self) -> Presearch | None:
+        """How the raw data behind its values can be searched, None where it cannot."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether values depend on which events were asked about before."""
 
     def column(self, batch: Any, rows: Rows) -> Column:
         """The values at ``rows``, one per row and in their order."""

@@ -27,6 +27,10 @@ class Search(TextPredicate):
     def __init__(self, constant: bytes) -> None:
         self.constant = constant
 
+    def texts(self) -> tuple[bytes, ...]:
+        """See `Predicate.texts`."""
+        return (self.constant,)
+
 
 class Contains(Search):
     """The constant lies somewhere in the value."""
@@ -42,6 +46,10 @@ class Contains(Search):
 
 class ContainsFolded(Search):
     """The constant lies somewhere in the value, whatever the case of ASCII letters."""
+
+    def texts(self) -> tuple[bytes, ...]:
+        """See `Predicate.texts`."""
+        return TextPredicate.texts(self)
 
     def one(self, value: bytes) -> bool:
         """See `TextPredicate.one`."""
@@ -85,6 +93,11 @@ class GlobMatch(TextPredicate):
 
     def __init__(self, pattern: bytes, *, folded: bool = False) -> None:
         self.glob = Glob.parse(pattern, folded=folded)
+
+    def texts(self) -> tuple[bytes, ...]:
+        """See `Predicate.texts`."""
+        literal = None if self.glob is None or self.glob.folded else self.glob.literal()
+        return super().texts() if literal is None else (literal[1],)
 
     def one(self, value: bytes) -> bool:
         """See `TextPredicate.one`."""

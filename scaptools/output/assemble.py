@@ -5,12 +5,12 @@ number of things to join is reduced first:
 
 - literals next to a coded column become part of its distinct values;
 - neighbouring coded columns become one, where few of the possible pairs of values occur;
-- literals next to a column whose texts all have one length (times, mostly) are copied into it in one go.
+- columns whose texts all have one length (times, mostly) and the literals next to them are copied into one.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,17 +21,24 @@ from scaptools.digits import fixed_width
 from scaptools.fields.paramtext.arrays import extents
 from scaptools.output import binary
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 #: A literal, or a column of text; the values of a `Coded` one are `Texts`.
 Piece: TypeAlias = bytes | Texts | Coded
 
 #: Tables of this many pairs of values are cheap whatever the number of rows.
 _SMALL_TABLE = 4096
+#: Larger ones are worth a look up to so many pairs for every row.
+_PAIRS_PER_ROW = 4
 #: A pair of values has to stand for so many rows to be worth joining beforehand.
 _ROWS_PER_PAIR = 16
 #: Longer texts than this are cheaper to join than to copy.
 _SHORT_TEXT = 64
 #: With so many columns it pays to give the literal between them as the separator.
 _MANY_COLUMNS = 4
+#: Rows joined at a time.
+_PORTION_ROWS = 32_768
 
 
 def assemble(pieces: list[Piece], count: int, *, missing: bytes = b"") -> pa.Array:
@@ -39,10 +46,23 @@ def assemble(pieces: list[Piece], count: int, *, missing: bytes = b"") -> pa.Arr
 
     ``missing`` stands for a missing value.
     """
+    return _joined(_parts(pieces, count, missing), count, missing)
+
+
+def assemble_portions(pieces: list[Piece], count: int, *, missing: bytes = b"") -> Iterator[pa.Array]:
+    """The same in portions of rows, which are joined faster, as they leave the processor's cache once only."""
+    parts = _parts(pieces, count, missing)
+    for start in range(0, count, _PORTION_ROWS):
+        rows = min(_PORTION_ROWS, count - start)
+        yield _joined([part if isinstance(part, bytes) else part.slice(start, rows) for part in parts], rows, missing)
+
+
+def _parts(pieces: list[Piece], count: int, missing: bytes) -> list[bytes | pa.Array]:
+    """What is left to be joined."""
     settled = [part for piece in pieces for part in _settled(piece, count, missing)]
-    parts = _absorbed(_fused(settled, count))
+    parts = _absorbed(_fused(settled, count), count)
     total = sum(_most_bytes(part, count, missing) for part in parts)
-    return _joined([_plain(part, total) for part in parts], count, missing)
+    return [_plain(part, total) for part in parts]
 
 
 def _settled(piece: Piece, count: int, missing: bytes) -> list[Piece]:
@@ -94,7 +114,7 @@ def _fuse(left: Piece, right: Piece, count: int) -> bytes | Coded | None:
 def _fuse_codes(left: Coded, right: Coded, count: int) -> Coded | None:
     width = len(right.values)
     table_size = len(left.values) * width
-    if table_size > max(_SMALL_TABLE, count):
+    if table_size > max(_SMALL_TABLE, _PAIRS_PER_ROW * count):
         return None
     pairs = left.codes.astype(np.int32) * np.int32(width) + right.codes
     present = np.zeros(table_size, bool)
@@ -109,28 +129,20 @@ def _fuse_codes(left: Coded, right: Coded, count: int) -> Coded | None:
     return Coded(codes[pairs], Texts(binary.joined(lefts, rights)))
 
 
-def _absorbed(pieces: list[Piece]) -> list[Piece]:
-    """Literals copied into neighbouring texts that all have one length."""
+def _absorbed(pieces: list[Piece], count: int) -> list[Piece]:
+    """Neighbouring literals and texts that all have one length copied into one column of such texts."""
     result: list[Piece] = []
-    waiting = list(reversed(pieces))
-    while waiting:
-        piece = waiting.pop()
-        width = _only_length(piece) if isinstance(piece, Texts) else None
-        if isinstance(piece, Texts) and width is not None:
-            before = _literal_at_end(result)
-            behind = _literal_at_end(waiting)
-            piece = Texts(_surrounded(before, piece.array, width, behind))
-        result.append(piece)
+    together: list[tuple[int, Piece]] = []
+    for piece in [*pieces, None]:
+        width = len(piece) if isinstance(piece, bytes) else _only_length(piece) if isinstance(piece, Texts) else None
+        if piece is not None and width is not None:
+            together.append((width, piece))
+            continue
+        result += _side_by_side(together, count)
+        together = []
+        if piece is not None:
+            result.append(piece)
     return result
-
-
-def _literal_at_end(pieces: list[Piece]) -> bytes:
-    """Take the last piece off if it is a literal."""
-    last = pieces[-1] if pieces else None
-    if not isinstance(last, bytes):
-        return b""
-    pieces.pop()
-    return last
 
 
 def _only_length(texts: Texts) -> int | None:
@@ -145,17 +157,18 @@ def _only_length(texts: Texts) -> int | None:
     return width if bool((lengths == width).all()) else None
 
 
-def _surrounded(before: bytes, array: pa.Array, width: int, behind: bytes) -> pa.Array:
-    """Texts of one length between two literals."""
-    if not before and not behind:
-        return array
+def _side_by_side(pieces: list[tuple[int, Piece]], count: int) -> list[Piece]:
+    """Literals and texts of one length each, given with it, as one column; literals alone stay what they are."""
+    if len(pieces) < 2 or all(isinstance(piece, bytes) for _, piece in pieces):
+        return [piece for _, piece in pieces]
     # Copying one record a row is much faster than copying its bytes one by one.
-    sizes = {"before": len(before), "text": width, "behind": len(behind)}
-    rows = np.empty(len(array), [(part, f"V{size}") for part, size in sizes.items()])
-    rows["before"] = np.void(before)
-    rows["text"] = np.frombuffer(concatenated(array), f"V{width}")
-    rows["behind"] = np.void(behind)
-    return fixed_width(rows.view(np.uint8).reshape(len(rows), rows.itemsize))
+    rows = np.empty(count, [(f"f{index}", f"V{width}") for index, (width, _) in enumerate(pieces)])
+    for index, (width, piece) in enumerate(pieces):
+        if isinstance(piece, bytes):
+            rows[f"f{index}"] = np.void(piece)
+        elif isinstance(piece, Texts):
+            rows[f"f{index}"] = np.frombuffer(concatenated(piece.array), f"V{width}")
+    return [Texts(fixed_width(rows.view(np.uint8).reshape(count, rows.itemsize)))]
 
 
 def _most_bytes(piece: Piece, count: int, missing: bytes) -> int:

@@ -1,21 +1,23 @@
 r"""Escaping: bytes that may not stand for themselves in the output, replaced in whole columns.
 
-Most columns need nothing, which is found out first. Then single bytes are replaced by Arrow, one kind at a time, in
-the values that have any. Only values with bytes that are not UTF-8 are decoded one by one, each distinct one once.
+Most columns need nothing, which is found out first. Else the bytes of a whole column are spliced anew from the
+stretches between those that are replaced, and the replacements. Only values with bytes that are not UTF-8 are decoded
+one by one, each distinct one once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from scaptools.capture.parameters import gather_binary
 from scaptools.columns import Texts, concatenated
-from scaptools.fields.paramtext.arrays import packed
+from scaptools.fields.paramtext.arrays import binary_of, packed, validity_of
 from scaptools.output.text import per_value
 
 if TYPE_CHECKING:
@@ -27,10 +29,8 @@ if TYPE_CHECKING:
 
 _BACKSLASH = ord("\\")
 _ASCII_LIMIT = 0x80
-
-
-#: Beyond this many bytes to replace per row the whole column is worked on instead of the rows that have any.
-_MANY_HITS = 0.5
+#: Bytes looked through at a time, few enough to stay in a processor's cache.
+_BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -67,29 +67,60 @@ class Escaping:
 
     def _replaced(self, array: pa.Array) -> pa.Array:
         bounds, content = packed(array)
-        if not len(content):
+        places = self._places(content)
+        if not len(places):
             return array
-        hits = {byte: np.flatnonzero(content == byte) for byte in self._candidates(content)}
-        present = [byte for byte, positions in hits.items() if len(positions)]
-        if not present:
-            return array
-        if sum(map(len, hits.values())) > _MANY_HITS * len(array):
-            return self._replace(array, present)
-        rows = np.zeros(len(array), bool)
-        for byte in present:
-            rows[np.searchsorted(bounds, hits[byte], "right") - 1] = True
-        mask = pa.array(rows)
-        return pc.replace_with_mask(array, mask, self._replace(array.filter(mask), present))
+        # The replacements lie behind the content; what is spliced alternates between the two.
+        ends, widths = self._replacement_ends
+        kinds = content[places]
+        starts, lengths = np.empty((2, 2 * len(places) + 1), np.int64)
+        starts[0], starts[2::2] = 0, places + 1
+        lengths[0:-1:2], lengths[-1] = places - starts[0:-1:2], len(content) - starts[-1]
+        starts[1::2], lengths[1::2] = len(content) + ends[kinds] - widths[kinds], widths[kinds]
+        source = np.concatenate((content, np.frombuffer(b"".join(self.replacements.values()), np.uint8)))
+        spliced = concatenated(gather_binary(source, starts, lengths, np.ones(len(starts), bool)))
+        grown = np.concatenate((np.zeros(1, np.int64), np.cumsum(widths[kinds] - 1)))
+        bounds = bounds + grown[np.searchsorted(places, bounds)]
+        return binary_of(bounds, np.frombuffer(spliced, np.uint8), validity_of(array))
 
-    def _candidates(self, content: NDArray[np.uint8]) -> list[int]:
-        lowest = int(content.min())
-        return [byte for byte in self.replacements if byte >= lowest]
+    def _places(self, content: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Where bytes are to be replaced, ascending."""
+        lowest = int(content.min(initial=255))
+        candidates = [(low, high) for low, high in self._ranges if high >= lowest]
+        found: list[NDArray[np.intp]] = []
+        hits = np.empty(_BLOCK_BYTES, bool)
+        for start in range(0, len(content), _BLOCK_BYTES):
+            block = content[start : start + _BLOCK_BYTES]
+            for low, high in candidates:
+                within = hits[: len(block)]
+                if low == high:
+                    np.equal(block, low, out=within)
+                else:
+                    # Bytes below the range wrap around to above it.
+                    np.less_equal(block - np.uint8(low) if low else block, high - low, out=within)
+                if within.any():
+                    found.append(np.flatnonzero(within) + start)
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.intp)
 
-    def _replace(self, array: pa.Array, present: list[int]) -> pa.Array:
-        # The backslash comes first, because replacements may hold some themselves.
-        for byte in sorted(present, key=lambda byte: byte != _BACKSLASH):
-            array = pc.replace_substring(array, bytes([byte]), self.replacements[byte])
-        return array
+    @cached_property
+    def _ranges(self) -> list[tuple[int, int]]:
+        """The bytes that are replaced as ranges, both ends included."""
+        ranges: list[tuple[int, int]] = []
+        for byte in sorted(self.replacements):
+            if ranges and ranges[-1][1] == byte - 1:
+                ranges[-1] = (ranges[-1][0], byte)
+            else:
+                ranges.append((byte, byte))
+        return ranges
+
+    @cached_property
+    def _replacement_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each byte's replacement ends when all of them are joined, and how long it is, by byte."""
+        ends, widths = np.zeros((2, 256), np.int64)
+        for byte, text in self.replacements.items():
+            widths[byte] = len(text)
+        ends[list(self.replacements)] = np.cumsum(widths[list(self.replacements)])
+        return ends, widths
 
 
 def _is_utf8(array: pa.Array) -> bool:

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 _NULL = b"null"
 _QUOTE = b'"'
 _RFC3339 = Clock("dTt.nZ", utc=True)
+_EPOCH = Clock("sn", utc=True)
+#: From here on times in ns since the epoch have 19 digits.
+_SHORTEST_TIME = 10**18
 #: Fields that show when an event happened, as text for people.
 _EVENT_TIMES = frozenset(
     {"evt.time", "evt.time.s", "evt.time.iso8601", "evt.datetime", "evt.datetime.s", "evt.outputtime"}
@@ -170,7 +173,7 @@ def scap_json(fields: Sequence[DisplayField]) -> JsonRenderer:
 
 def _sysdig_group(field: DisplayField, key: str, style: TextStyle) -> MemberGroup:
     if field.name in _EVENT_TIMES:
-        return MemberGroup(_timestamps, (Member(key, _integers),))
+        return MemberGroup(_timestamps, (Member(key, _nanoseconds),))
     is_string = field.type not in _UNQUOTED or (
         field.format in _STRING_FORMATS and not field.name.startswith(_PLAIN_NUMBERS)
     )
@@ -185,7 +188,7 @@ def _sysdig_group(field: DisplayField, key: str, style: TextStyle) -> MemberGrou
 def _scap_group(field: DisplayField) -> MemberGroup:
     is_event_time = field.name in _EVENT_TIMES
     if is_event_time or (field.type is ParamType.ABSTIME and field.name not in _NO_INSTANTS):
-        instant = Member(field.name, _instants, quoted=True), Member(f"{field.name}_ns", _integers)
+        instant = Member(field.name, _instants, quoted=True), Member(f"{field.name}_ns", _nanoseconds)
         return MemberGroup(_timestamps if is_event_time else field.column, instant)
     if field.type in _UNQUOTED:
         return MemberGroup(field.column, (Member(field.name, _UNQUOTED[field.type]),))
@@ -218,6 +221,18 @@ def _timestamps(batch: EventBatch, rows: Rows) -> Numbers:
 def _instants(column: Scalars) -> TextColumn:
     def texts(numbers: Numbers) -> TextColumn:
         return Texts(with_validity(_RFC3339.texts(numbers.values.astype(np.uint64, copy=False)), numbers.valid))
+
+    return per_value(column, texts)
+
+
+def _nanoseconds(column: Scalars) -> TextColumn:
+    """Times in ns since the epoch, in the same words as a clock as long as they have as many digits."""
+
+    def texts(numbers: Numbers) -> TextColumn:
+        values = numbers.values
+        if numbers.valid is None and len(values) and _SHORTEST_TIME <= int(values.min()) <= int(values.max()) < 2**63:
+            return Texts(_EPOCH.texts(values.astype(np.uint64, copy=False)))
+        return _integers(numbers)
 
     return per_value(column, texts)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scaptools.columns import Coded, Deferred, concatenated
-from scaptools.output.assemble import assemble
+from scaptools.output.assemble import assemble_portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +87,7 @@ class ColumnRenderer(ABC):
         for portion in gathered.portions(self.row_bytes()):
             pieces, count = self.pieces(portion)
             if count:
-                yield assemble(pieces, count, missing=self.missing)
+                yield from assemble_portions(pieces, count, missing=self.missing)
 
     def print(self, gathered: Gathered) -> Iterator[memoryview]:
         """The lines one after the other, in portions of whole lines; possibly none."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from scaptools.columns import Coded, Texts, concatenated
@@ -34,6 +35,10 @@ _GAP = b"  "
 _ABSENT = b"-"
 #: Columns are not made wider than this many characters for the sake of their values.
 _WIDEST = 60
+#: Nor narrower than this to make room for others, and room for so many is left to the last one.
+_NARROWEST = 12
+_LAST_COLUMN = 20
+_ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,14 @@ class AlignedTable(ColumnRenderer):
     """Prints events as a table with the names of the fields above, numbers at the right of their column.
 
     The first events printed decide how wide the columns are. A later value that is wider pushes the rest of its line
-    to the right, nothing is cut. Widths count characters.
+    to the right, nothing is cut. Given a ``room`` of so many characters, the widest columns are narrowed until the last
+    one begins within it, and text too long for its column ends in an ellipsis, except in the last. Widths count
+    characters.
     """
 
     fields: Sequence[DisplayField]
     style: TextStyle = DEFAULT_STYLE
+    room: int | None = None
     _widths: list[int] = field(default_factory=list, init=False)
 
     def sources(self) -> list[Source]:
@@ -99,7 +107,21 @@ class AlignedTable(ColumnRenderer):
         if not self._widths:
             measured = zip(self.fields, cells, strict=True)
             self._widths = [max(len(shown.name), min(_WIDEST, _longest(cell))) for shown, cell in measured]
+            if self.room is not None:
+                self._narrow(self.room)
         return self._aligned(cells), gathered.count
+
+    def _narrow(self, room: int) -> None:
+        """Take from the widest columns what the last one lacks; names stay whole."""
+        spare = room - len(_GAP) * (len(self.fields) - 1) - min(self._widths[-1], _LAST_COLUMN)
+        candidates = [place for place, shown in enumerate(self.fields[:-1]) if shown.type not in INTEGER_TYPES]
+        while sum(self._widths[:-1]) > spare:
+            wide = [
+                place for place in candidates if self._widths[place] > max(len(self.fields[place].name), _NARROWEST)
+            ]
+            if not wide:
+                return
+            self._widths[max(wide, key=self._widths.__getitem__)] -= 1
 
     def _aligned(self, cells: Sequence[TextColumn]) -> list[Piece]:
         return _separated([per_value(cell, partial(self._fill, place)) for place, cell in enumerate(cells)], _GAP)
@@ -108,8 +130,21 @@ class AlignedTable(ColumnRenderer):
         numeric = self.fields[place].type in INTEGER_TYPES
         if place == len(self.fields) - 1 and not numeric:
             return texts
+        width, text = self._widths[place], as_text(texts.array)
+        if self.room is not None and not numeric:
+            text = _shortened(text, width)
         pad = pc.utf8_lpad if numeric else pc.utf8_rpad
-        return Texts(as_binary(pad(as_text(texts.array), self._widths[place], " ")))
+        return Texts(as_binary(pad(text, width, " ")))
+
+
+def _shortened(text: pa.Array, width: int) -> pa.Array:
+    """Text of at most so many characters, an ellipsis the last where some are missing."""
+    long = pc.greater(pc.utf8_length(text), width)
+    if not pc.any(long).as_py():
+        return text
+    beginning = pc.utf8_slice_codeunits(text, 0, width - len(_ELLIPSIS))
+    ellipsis = pa.scalar(_ELLIPSIS, text.type)
+    return pc.if_else(long, pc.binary_join_element_wise(beginning, ellipsis, pa.scalar("", text.type)), text)
 
 
 def _separated(cells: Sequence[TextColumn], separator: bytes) -> list[Piece]:

@@ -76,6 +76,10 @@ class DisplayField(Protocol):
     def flags(self) -> frozenset[str]:
         """Upstream's flags."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether values depend on which events were asked about before."""
+
     def column(self, batch: EventBatch, rows: Rows) -> Column:
         """The values of some events."""
 

@@ -49,14 +49,18 @@ class RenderedOutput:
     def put(self, gathered: Any) -> None:
         """The second half of writing, which no longer looks at the batch. Raises OSError where the file does."""
         for portion in self._renderer.print(gathered):
-            # An unbuffered file takes what it can at a time.
-            rest = portion
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, portion)
 
     def close(self) -> None:
         """Flush the file. Raises OSError where the file does."""
         self._file.flush()
+
+
+def write_all(file: BinaryIO, portion: bytes | memoryview) -> None:
+    """Write all of it to a file, which may be unbuffered and takes what it can at a time. Raises OSError."""
+    rest = memoryview(portion)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 class BackgroundOutput:

@@ -6,11 +6,13 @@ It works on Python plugins and on shared libraries alike; an empty list of findi
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from scap_formats.plugin import PLUGIN_EVENT
 from scap_formats.table import plugin_registry
 from scap_formats.types import ParamType
 from scaptools.columns import Coded, Lists, Numbers, Texts
@@ -48,8 +50,9 @@ _NUMBER_TYPES: Final = frozenset({ParamType.UINT64, ParamType.RELTIME, ParamType
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_-]+)+", re.IGNORECASE)
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
-#: Events read from a source.
+#: Events read from a source, and seconds after which fewer have to do.
 _READ: Final = 1000
+_READ_SECONDS: Final = 5.0
 _EARLIEST_NS: Final = 10**18
 
 
@@ -72,8 +75,16 @@ def check_plugin(plugin: Plugin, open_params: str | None = None) -> list[Finding
         findings += _source(plugin, open_params, events)
     if isinstance(plugin, ExtractorPlugin):
         findings += _declared(plugin)
-        findings += _extraction(plugin, [*HOSTILE, *events])
+        if _reads_payloads(plugin):
+            findings += _extraction(plugin, [*HOSTILE, *events])
     return findings
+
+
+def _reads_payloads(plugin: ExtractorPlugin) -> bool:
+    """Whether a plugin can be asked about any payload, and answers the same whatever it was asked before."""
+    whole = plugin.whole_events
+    payloads = whole is None or ((not whole.types or PLUGIN_EVENT in whole.types) and not whole.sources)
+    return payloads and not getattr(plugin, "keeps_state", False)
 
 
 def _identity(plugin: Plugin) -> Iterator[Finding]:
@@ -148,6 +159,7 @@ def _column(field: PluginField, column: Column, count: int) -> Iterator[Finding]
 
 def _source(plugin: SourcePlugin, params: str, events: list[bytes]) -> Iterator[Finding]:
     times: list[int] = []
+    count, end = 0, time.monotonic() + _READ_SECONDS
     try:
         stream = plugin.open(params)
     except PluginError as error:
@@ -158,7 +170,8 @@ def _source(plugin: SourcePlugin, params: str, events: list[bytes]) -> Iterator[
             for payload, ts in _events(batch):
                 events.append(payload)
                 times.append(ts)
-            if len(times) >= _READ:
+            count += len(batch)
+            if count >= _READ or time.monotonic() > end:
                 break
         progress = stream.progress()
         if progress is not None and not 0 <= progress[0] <= 1:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, overload
 
-from scaptools.columns import Texts
+from scaptools.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scap_formats.types import ParamType
-    from scaptools.columns import Column
+    from scaptools.columns import Column, Texts
+    from scaptools.plugins.blocks import EventBlocks
+    from scaptools.plugins.shared.payloads import WholeEvents
+    from scaptools.plugins.whole import WholeChoice
 
 #: Timestamp of an event whose source leaves it to the recorder.
 TIMESTAMP_UNSET = 2**64 - 1
@@ -38,6 +41,10 @@ class PluginInfo:
     contact: str = ""
     id: int = 0
     source: str = ""
+
+
+#: What a payload must hold one of for a value to contain a text; None where nothing can be said.
+Marks: TypeAlias = "Callable[[bytes], frozenset[bytes] | None]"
 
 
 class ArgumentRule(Enum):
@@ -64,7 +71,10 @@ class ArgumentRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PluginField:
-    """The declaration of one field a plugin extracts."""
+    """The declaration of one field a plugin extracts.
+
+    Payloads without any of the ``marks`` of a text need not be parsed where the field's value has to contain it.
+    """
 
     name: str
     type: ParamType
@@ -72,6 +82,7 @@ class PluginField:
     argument: ArgumentRule = ArgumentRule.NONE
     is_list: bool = False
     properties: frozenset[str] = field(default_factory=frozenset)
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +171,8 @@ class Plugin(ABC):
     info: ClassVar[PluginInfo]
     #: JSON schema of the init configuration, None where anything goes.
     config_schema: ClassVar[dict[str, Any] | None] = None
+    #: Whether forks of the process can go on using the plugin, each for itself.
+    survives_fork: ClassVar[bool] = True
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:
         self.config = config or {}
@@ -176,6 +189,14 @@ class EventStream(ABC):
     def __iter__(self) -> Iterator[StreamBatch]:
         """Batches in order; an empty batch means nothing is there yet. Raises PluginError on failure."""
 
+    def recorded(self) -> Iterator[StreamBatch | EventBlocks]:
+        """The same for whoever only wants to write them down, as blocks where that is less work."""
+        return iter(self)
+
+    def preface(self) -> StreamBatch:
+        """Events that belong in front of everything else that is recorded at the same time."""
+        return ()
+
     def progress(self) -> tuple[float, str] | None:
         """Done fraction 0..1 and a text for people, None where the source has no end."""
         return None
@@ -187,6 +208,16 @@ class EventStream(ABC):
 class SourcePlugin(Plugin):
     """Capability: event sourcing. ``info.id`` and ``info.source`` are set."""
 
+    #: Whether it has something to add to other sources rather than being one; it ends when they do.
+    follows: ClassVar[bool] = False
+
+    def follow(self, sources: Sequence[SourcePlugin]) -> None:
+        """Choose which of some sources, which are about to be opened, events are added to.
+
+        Only plugins that follow are told. Raises PluginError where none of them will do.
+        """
+        del sources
+
     @abstractmethod
     def open(self, params: str) -> EventStream:
         """Start a stream; ``params`` is the free text the user gave. Raises PluginError."""
@@ -197,6 +228,8 @@ class SourcePlugin(Plugin):
 
     def event_texts(self, payloads: Payloads) -> Texts:
         """The `event_text` of many events of this source, as bytes, none missing."""
+        from scaptools.columns import Texts
+
         return Texts.of([self.event_text(payload).encode("utf-8", "replace") for payload in payloads.data.to_pylist()])
 
 
@@ -208,10 +241,16 @@ class ExtractorPlugin(Plugin):
     extract_sources: ClassVar[tuple[str, ...]] = ()
     #: Set by the host: the event source of a plugin id.
     source_name: Callable[[int], str] | None = None
+    #: The complete events it reads, through `prepare_events`; None where it reads the payloads of plugin events.
+    whole_events: WholeChoice | None = None
 
     @abstractmethod
     def prepare(self, payloads: Payloads) -> Any:
         """Work shared by all fields of these payloads; called once per set of payloads, kept while they are in use."""
+
+    def prepare_events(self, events: WholeEvents) -> Any:
+        """`prepare` of complete events. Raises PluginError where only payloads are read."""
+        raise PluginError(f"does not read complete events, {len(events)} of which it was given", plugin=self.info.name)
 
     @abstractmethod
     def extract(self, prepared: Any, name: str, argument: str | None) -> Column:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scaptools.capture.encode import PLUGIN_EVENT
-from scaptools.plugins.contract import Payloads
+from scaptools.plugins.window import WindowPayloads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scaptools.capture.batch import EventBatch
+    from scaptools.plugins.contract import Payloads
 
 _ID_PARAMETER = 0
 _DATA_PARAMETER = 1
@@ -31,14 +32,21 @@ class PluginEvents:
 
     def payloads(self, batch: EventBatch, rows: NDArray[np.intp]) -> Payloads:
         """The payloads of some of the rows, empty where an event has none."""
-        import pyarrow as pa
+        column, ids = batch.parameters(PLUGIN_EVENT).column(_DATA_PARAMETER), self.ids
+        if len(rows) < len(self.rows):
+            at = np.searchsorted(self.rows, rows)
+            column, ids = column.take(at), ids[at]
+        times, numbers = batch.header("ts", rows), batch.numbers(rows)
+        return WindowPayloads(column.data, column.starts, column.lengths, times, numbers, ids)
 
-        column = batch.parameters(PLUGIN_EVENT).column(_DATA_PARAMETER)
-        data = column.take(np.searchsorted(self.rows, rows)).bytes().array
-        if data.null_count:
-            data = data.fill_null(pa.scalar(b"", data.type))
-        ids = self.ids[np.searchsorted(self.rows, rows)]
-        return Payloads(data, batch.header("ts", rows), batch.numbers(rows), ids)
+    @property
+    def plugin_ids(self) -> tuple[int, ...]:
+        """The ids there are."""
+        if not len(self.ids):
+            return ()
+        # Nearly always they are all the same, which is told sooner than which there are.
+        first = int(self.ids[0])
+        return (first,) if (self.ids == first).all() else tuple(np.unique(self.ids).tolist())
 
 
 def plugin_events(batch: EventBatch) -> PluginEvents:

@@ -7,16 +7,16 @@ a plugin's field, not before.
 from __future__ import annotations
 
 import inspect
+import weakref
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from scap_formats.table import plugin_registry
 from scaptools.errors import PluginError
 from scaptools.plugins.contract import ExtractorPlugin, Plugin, SourcePlugin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "scaptools.plugins"
 
@@ -39,7 +39,7 @@ class PluginHost:
             if plugin.info.id and other.info.id == plugin.info.id:
                 raise PluginError(f"has the id {plugin.info.id} of plugin {other.info.name}", plugin=plugin.info.name)
         if isinstance(plugin, ExtractorPlugin):
-            plugin.source_name = self.source_name
+            plugin.source_name = _weakly(self)
         self.plugins.append(plugin)
 
     def extractors(self) -> Iterator[ExtractorPlugin]:
@@ -58,6 +58,8 @@ class PluginHost:
         plugin = self.source(plugin_id)
         if plugin is not None:
             return plugin.info.source
+        from scap_formats.table import plugin_registry
+
         registered = plugin_registry().get(plugin_id)
         return registered.source if registered is not None and registered.source else f"plugin_{plugin_id}"
 
@@ -76,6 +78,17 @@ class PluginHost:
         return not extractor.info.id or extractor.info.id == plugin_id
 
 
+def _weakly(host: PluginHost) -> Callable[[int], str]:
+    """A host's `source_name` for plugins of it, which do not keep it: what refers to itself is freed late."""
+    reference = weakref.ref(host)
+
+    def source_name(plugin_id: int) -> str:
+        known = reference()
+        return "" if known is None else known.source_name(plugin_id)
+
+    return source_name
+
+
 def _origin(plugin: Plugin) -> str:
     """Where a plugin comes from: the library's path, or its class."""
     return str(getattr(plugin, "path", f"{type(plugin).__module__}.{type(plugin).__qualname__}"))
@@ -84,6 +97,8 @@ def _origin(plugin: Plugin) -> str:
 @cache
 def installed_plugins() -> dict[str, EntryPoint]:
     """The entry points of installed plugins by name."""
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=ENTRY_POINTS)}
 
 

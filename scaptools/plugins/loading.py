@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from scaptools.plugins.contract import Plugin
     from scaptools.plugins.shared.child import Limits
+    from scaptools.plugins.shared.plugin import LibraryPlugin
 
 #: Where Falco keeps its plugins; a bare file name in a configuration is looked for there as well.
 LIBRARY_FOLDERS: Final = (Path("/usr/share/falco/plugins"), Path("/usr/share/sysdig/plugins"))
@@ -24,10 +25,16 @@ _SUFFIXES: Final = frozenset({".so", ".dylib"})
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """How shared libraries are run: in a process of their own, within ``limits``, or in this one."""
+    """How shared libraries are run: in processes of their own, within ``limits``, or in this one.
+
+    Loaded ``together`` they share one process, as plugins have to that share state tables; each then waits for the
+    others, so sources are better loaded apart.
+    """
 
     in_process: bool = False
     limits: Limits | None = None
+    together: bool = False
+    _loaded: list[LibraryPlugin] = field(default_factory=list, repr=False, compare=False)
 
     def load(self, reference: str, config: dict[str, Any] | str | None = None) -> Plugin:
         """A plugin by name or path with its init configuration. Raises PluginError."""
@@ -35,7 +42,16 @@ class Loader:
             return load_installed(reference, config)
         from scaptools.plugins.shared.plugin import load_library
 
-        return load_library(found(reference), config, in_process=self.in_process, limits=self.limits)
+        plugin = load_library(
+            found(reference),
+            config,
+            in_process=self.in_process,
+            limits=self.limits,
+            beside=self._loaded[0] if self._loaded else None,
+        )
+        if self.together:
+            self._loaded.append(plugin)
+        return plugin
 
     def host(self, references: Sequence[tuple[str, str]]) -> PluginHost:
         """A host with the named plugins, then every installed one whose name and id are free.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scaptools.errors import InputError
 from scaptools.rules.alerts import AlertFormat
 from scaptools.rules.engine import Matching
+from scaptools.rules.eventcapture import CaptureSettings
 from scaptools.rules.output import AppendedOutput
 from scaptools.rules.outputs.http import HttpSettings
 from scaptools.rules.outputs.syslog import LOCAL_SOCKET
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MAX_BURST = 1000
+#: Whether every rule's alerts are followed by a capture, or those of rules with ``capture`` only.
+_CAPTURE_MODES = {"rules": False, "all_rules": True}
 
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    """A plugin to use: its name, and its init configuration and open parameters as texts."""
+    """A plugin to use: its name, its init configuration and open parameters as texts, and its library's path."""
 
     name: str
     init_config: str = ""
     open_params: str = ""
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,18 @@ class OutputSettings:
     capacity: int = 0
     timeout_ms: int = 2000
 
+    @property
+    def enabled(self) -> bool:
+        """Whether there is any."""
+        return self.stdout or any(one is not None for one in (self.file, self.program, self.syslog, self.http))
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A configuration; ``capture`` is the file to replay. ``plugins`` None means every installed one."""
+    """A configuration; ``capture`` is the file to replay. ``plugins`` None means every installed one.
+
+    ``event_capture`` says how the events after alerts are captured, None where they are not.
+    """
 
     rules_files: tuple[str, ...] = ()
     selections: tuple[Selection, ...] = ()
@@ -65,6 +77,7 @@ class Config:
     max_burst: int = _MAX_BURST
     plugins: tuple[PluginSettings, ...] | None = None
     capture: str | None = None
+    event_capture: CaptureSettings | None = None
 
     def rate_limit(self) -> RateLimit | None:
         """The limit alerts are held to, None where there is none."""
@@ -104,6 +117,7 @@ class _Parser:
             max_burst=int(self._number("outputs.max_burst", _MAX_BURST)),
             plugins=self._plugins(),
             capture=self._text("engine.replay.capture_file") if self._text("engine.kind") == "replay" else None,
+            event_capture=self._event_capture(),
         )
 
     def _fail(self, message: str, hint: str | None = None) -> InputError:
@@ -263,6 +277,17 @@ class _Parser:
                 values[known.name] = self._text(key)
         return HttpSettings(**values)
 
+    def _event_capture(self) -> CaptureSettings | None:
+        if not self._flag("capture.enabled"):
+            return None
+        usual = CaptureSettings()
+        return CaptureSettings(
+            path_prefix=self._text("capture.path_prefix") or usual.path_prefix,
+            all_rules=self._choice("capture.mode", usual.all_rules, _CAPTURE_MODES.get),
+            default_duration_ms=int(self._number("capture.default_duration", usual.default_duration_ms)),
+            max_file_size_mb=int(self._number("capture.max_file_size_mb", usual.max_file_size_mb)),
+        )
+
     def _plugins(self) -> tuple[PluginSettings, ...] | None:
         entries = self._entries("plugins")
         known: dict[str, PluginSettings] = {}
@@ -272,7 +297,8 @@ class _Parser:
                 raise self._fail("a plugin without a name")
             init, params = entry.get("init_config"), entry.get("open_params")
             text = init if isinstance(init, str) else "" if init is None else _compact(init)
-            known[str(name)] = PluginSettings(str(name), str(text), str(params or "").strip())
+            library = str(entry.get("library_path") or "")
+            known[str(name)] = PluginSettings(str(name), str(text), str(params or "").strip(), library)
         if "load_plugins" not in self._settings:
             return tuple(known.values()) or None
         names = [str(name) for name in self._list("load_plugins")]

@@ -53,9 +53,10 @@ def unsigned(item: Node, key: str, context: Context, *, default: int = 0) -> int
     text = optional(item, key, context)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and int(text[:11]) < _MAX_UINT):
+    digits = text.lstrip("0")[:11] or "0"
+    if not (text.isascii() and text.isdigit() and int(digits) < _MAX_UINT):
         raise _undecodable(item, key, context, "the value is a number without sign")
-    return int(text)
+    return int(digits)
 
 
 def texts(item: Node, key: str, context: Context, *, default: list[str] | None = None) -> list[str]:

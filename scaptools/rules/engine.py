@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scap_formats.events import DumpFlag
+from scap_formats.header import DumpFlag
 from scap_formats.table import event_table
 from scap_formats.types import Direction
 from scaptools.capture.conversion import convert_batches
+from scaptools.fields.inorder import needs_with_plugins, with_plugins
 from scaptools.fields.model import BoundField
 from scaptools.fields.needs import needs_of, with_state
 from scaptools.filter.check import shared_texts
 from scaptools.filter.plan import Disjunction, Frame
+from scaptools.filter.presearch import searched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from scaptools.capture.batch import EventBatch
     from scaptools.columns import Rows
     from scaptools.filter.plan import Positions
+    from scaptools.filter.presearch import Searched
     from scaptools.rules.compiler import CompiledRule
     from scaptools.rules.sources import EventSources
 
@@ -64,10 +67,18 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class _SourceRules:
-    """The rules of one event source: their indices, and the terms more than one of their conditions has."""
+    """The rules of one event source: their indices, and the terms more than one of their conditions has.
+
+    ``search`` finds events none of them can match, by what all of them need, where that can be searched for.
+    """
 
     indices: tuple[int, ...]
     shared: frozenset[str]
+    search: Searched | None
+
+    def candidates(self, frame: Frame) -> Positions:
+        """The positions rules are to be tried for."""
+        return None if self.search is None else np.flatnonzero(self.search.mask(frame, None))
 
 
 @dataclass(slots=True)
@@ -110,7 +121,7 @@ class RuleEngine:
     def _of_source(self, source: str) -> _SourceRules:
         indices = tuple(index for index, rule in enumerate(self.rules) if rule.source == source)
         plans = tuple(self.rules[index].condition.plan for index in indices)
-        return _SourceRules(indices, shared_texts(Disjunction("", (0, 0), plans)))
+        return _SourceRules(indices, shared_texts(Disjunction("", (0, 0), plans)), searched(plans))
 
     def fields(self) -> list[BoundField]:
         """The fields that conditions and outputs ask for."""
@@ -123,7 +134,8 @@ class RuleEngine:
     def prepared(self, batches: Iterable[EventBatch]) -> Iterator[EventBatch]:
         """The batches of a capture as rules see them, with the state their fields need."""
         seen: Iterable[EventBatch] = batches if self.raw_events else convert_batches(batches)
-        return with_state(seen, needs_of(self.fields()))
+        fields, host = self.fields(), self.sources.catalog.given_plugins
+        return with_plugins(with_state(seen, needs_with_plugins(host, needs_of(fields))), host, fields)
 
     def matches(self, batch: EventBatch) -> Matches:
         """The rules the events of a batch set off; events kept only for the state set off none."""
@@ -145,7 +157,7 @@ class RuleEngine:
 
     def _found(self, frame: Frame, chosen: _SourceRules) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """The indices of rules with the positions in a frame where they match."""
-        open_: Positions = None
+        open_ = chosen.candidates(frame)
         for index in chosen.indices:
             if not frame.count(open_):
                 return

@@ -9,7 +9,7 @@ import numpy as np
 
 from scaptools.capture.reader import open_reader
 from scaptools.rules.alerts import Alert, AlertLines, AlertWriter
-from scaptools.rules.engine import Tally
+from scaptools.rules.engine import Matches, Tally
 from scaptools.rules.outputs.delivery import Message, Outputs, Worker
 from scaptools.rules.outputs.file import FileOutput
 from scaptools.rules.outputs.http import HttpOutput
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scaptools.capture.source import Opened
     from scaptools.rules.config import OutputSettings
     from scaptools.rules.engine import RuleEngine
+    from scaptools.rules.eventcapture import Follower
     from scaptools.rules.outputs.delivery import Output
     from scaptools.rules.ratelimit import RateLimit
 
@@ -44,16 +45,28 @@ class RulesRun:
     sinks: Sequence[Sink]
     limit: RateLimit | None = None
     tally: Tally = field(default_factory=Tally)
+    followers: Sequence[Follower] = ()
 
     def over(self, batches: Iterable[EventBatch]) -> None:
         """Run over the batches of one capture."""
         engine = self.writer.engine
-        for batch in engine.prepared(batches):
-            self.tally.events += len(batch)
-            matches = engine.matches(batch)
-            self.tally.note(engine, matches)
-            for alerts in self.writer.portions(batch, matches):
-                self._send(alerts)
+        try:
+            for batch in engine.prepared(batches):
+                self.tally.events += len(batch)
+                matches = engine.matches(batch)
+                self.tally.note(engine, matches)
+                for alerts in self.writer.portions(batch, matches):
+                    self._send(alerts)
+                for follower in self.followers:
+                    follower.take(batch, matches)
+        finally:
+            for follower in self.followers:
+                follower.end()
+
+    def take(self, alerts: AlertLines) -> None:
+        """Count and send alerts that another process found."""
+        self.tally.note(self.writer.engine, Matches(alerts.rules, alerts.rules))
+        self._send(alerts)
 
     def _send(self, alerts: AlertLines) -> None:
         lines, priorities = alerts.lines, alerts.priorities

@@ -7,6 +7,7 @@ Everything is asked for by rows of the batch and answered as columns. Threads ar
 from __future__ import annotations
 
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from scaptools.columns import ALL_ROWS, Coded, Numbers, Texts
 from scaptools.state.counters import BatchCounters
 from scaptools.state.runtimes import SWITCHES, RunTimes
+from scaptools.state.thread import ThreadFlag
 from scaptools.state.timeline import ABSENT, Timeline, as_int64
 
 if TYPE_CHECKING:
@@ -63,11 +65,21 @@ class BatchState:
             self._cache[key] = build()
         return self._cache[key]  # type: ignore[return-value]
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """What happened to threads in the batch."""
+        return self._lifecycle
+
     # Threads ------------------------------------------------------------------------------------------------------
 
     def index(self, rows: Rows) -> Ints:
         """Rows as an array of positions in the batch."""
         return np.arange(len(self.batch))[rows] if isinstance(rows, slice) else rows
+
+    @property
+    def thread_writes(self) -> tuple[list[int], list[int], list[int]]:
+        """Thread ids, positions and versions (-1 for none any more) of everything that was written down of threads."""
+        return self._lifecycle.tids, self._lifecycle.positions, self._lifecycle.indices
 
     def find(self, tids: Ints, positions: Ints) -> Ints:
         """The versions of threads at positions."""
@@ -90,8 +102,8 @@ class BatchState:
 
     def mains_of(self, threads: Ints, positions: Ints) -> Ints:
         """The versions of the main threads of some versions at positions."""
-        is_main = self.flags(_is_main)
         pids = self.numbers(_pid)
+        is_main = (self.numbers(_tid) == pids) | ((self.numbers(_flags) & ThreadFlag.IS_MAIN) != 0)
         others = np.flatnonzero((threads != ABSENT) & ~is_main[threads])
         if not len(others):
             return threads
@@ -126,7 +138,7 @@ class BatchState:
 
     def numbers(self, of: Callable[[Thread], int]) -> Ints:
         """A number of every version, shape ``(v,)``."""
-        return self.memo(("numbers", of), lambda: as_int64([of(thread) for thread in self.versions]))
+        return self.memo(("numbers", of), lambda: as_int64(list(map(of, self.versions))))
 
     def flags(self, of: Callable[[Thread], bool]) -> NDArray[np.bool_]:
         """A truth of every version, shape ``(v,)``."""
@@ -276,17 +288,4 @@ class BatchState:
         )
 
 
-def _is_main(thread: Thread) -> bool:
-    return thread.is_main
-
-
-def _pid(thread: Thread) -> int:
-    return thread.pid
-
-
-def _ptid(thread: Thread) -> int:
-    return thread.ptid
-
-
-def _entry(thread: Thread) -> int:
-    return thread.entry
+_tid, _pid, _ptid, _entry, _flags = map(attrgetter, ("tid", "pid", "ptid", "entry", "flags"))

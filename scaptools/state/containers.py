@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-_SHORT_ID = 12
+#: Characters of a short id.
+SHORT_ID = 12
 _ID = rb"([0-9a-f]{64})"
 
 
@@ -53,6 +54,12 @@ _ENGINES = (
 )
 
 
+#: How rkt tells which app of which pod a process is.
+_RKT_ROOT = b"/opt/stage2/"
+_RKT_APP = re.compile(rb"/opt/stage2/([^/]+)/rootfs")
+_RKT_POD = re.compile(rb"\0container_uuid=([0-9a-f-]{36})(?:\0|\Z)")
+
+
 def cgroup_paths(cgroups: bytes) -> list[tuple[bytes, bytes]]:
     """The (subsystem, path) pairs of a NUL-separated list, subsystems under their usual names."""
     pairs = []
@@ -67,6 +74,16 @@ def cgroup_paths(cgroups: bytes) -> list[tuple[bytes, bytes]]:
 _SUBSYSTEMS = {b"perf": b"perf_event", b"mem": b"memory", b"io": b"blkio"}
 
 
+def thread_container(cgroups: bytes, root: bytes, env: bytes) -> bytes:
+    """The id of the container of a thread, by its cgroups or, for rkt, by its root and environment."""
+    found = container_id(cgroups)
+    if found is HOST and root.startswith(_RKT_ROOT):
+        app, pod = _RKT_APP.fullmatch(root), _RKT_POD.search(b"\0" + env)
+        if app and pod:
+            return b"%s:%s" % (pod[1], app[1])
+    return found.id
+
+
 @lru_cache(1 << 12)
 def container_id(cgroups: bytes) -> ContainerId:
     """The container the cgroups belong to."""
@@ -76,7 +93,7 @@ def container_id(cgroups: bytes) -> ContainerId:
             found = engine.pattern.search(path)
             if found:
                 name = next(group for group in found.groups() if group is not None)
-                return ContainerId(name if engine.whole else name[:_SHORT_ID], engine.name)
+                return ContainerId(name if engine.whole else name[:SHORT_ID], engine.name)
     return HOST
 
 
@@ -127,6 +144,18 @@ class Container:
     mounts: tuple[Mount, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     probes: dict[str, str] = field(default_factory=dict)
+    sandbox_id: str | None = None
+    sandbox_labels: tuple[tuple[str, str], ...] = ()
+
+
+def met_container(cgroups: bytes) -> Container | None:
+    """What is known of a container from its cgroups alone: something of those whose engine tells all of its own."""
+    found = container_id(cgroups)
+    return Container(found.id, found.engine, privileged=False) if found.engine in _TELLING_ENGINES else None
+
+
+#: Engines of which upstream knows a container as soon as it sees one.
+_TELLING_ENGINES = frozenset({"docker", "podman"})
 
 
 def plain_container(identity: bytes, kind: int, name: bytes, image: bytes) -> Container:
@@ -164,6 +193,8 @@ def parse_container(document: bytes) -> Container | None:
         mounts=tuple(_mount(entry) for entry in _entries(given.get("Mounts"))),
         labels=tuple(sorted(_labels(given.get("labels")))),
         probes={name: _probe(given[name]) for name in PROBES if isinstance(given.get(name), dict)},
+        sandbox_id=_text(given.get("pod_sandbox_id")),
+        sandbox_labels=tuple(sorted(_labels(given.get("pod_sandbox_labels")))),
     )
 
 

@@ -6,6 +6,7 @@ calls that change memory report it for their thread.
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -80,7 +81,7 @@ class BatchCounters:
     """The counters seen by the events of a batch."""
 
     def __init__(self, state: BatchState, kept: KeptCounters, written: list[CountersWrite]) -> None:
-        self._state = state
+        self._state: BatchState = weakref.proxy(state)  # which holds this
         faults, memory = _Writes(len(_FAULTS)), _Writes(len(_MEMORY))
         before = np.full(len(kept.entries), BEFORE)
         everywhere = np.ones(len(kept.entries), bool)

@@ -6,7 +6,7 @@ depends on what will be asked, so the engine is told beforehand.
 
 from __future__ import annotations
 
-import gc
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from scaptools.state.attached import attach, state_of
 from scaptools.state.batchstate import BatchState
 from scaptools.state.calls import Calls
+from scaptools.state.carried import Carried
+from scaptools.state.containers import met_container
 from scaptools.state.counters import KeptCounters
 from scaptools.state.fdstate import BatchDescriptors
 from scaptools.state.happenings import awaited_enters, find_happenings, subjects
@@ -60,10 +62,28 @@ class StateEngine:
         self._run_times: KeptRunTimes | None = None
         self._tables = Tables()
 
+    @property
+    def section(self) -> Section | None:
+        """The section the engine stands in, None before the first batch."""
+        return self._section
+
+    def carried(self) -> Carried:
+        """What the engine carries; it goes on using the same objects."""
+        return Carried(self._population, self._enters, self._tables, self._counters, self._run_times)
+
+    def resume(self, section: Section, carried: Carried) -> None:
+        """Stand where another engine stood that carried this within a section; it has to have had the same needs."""
+        self._section = section
+        self._population, self._enters, self._tables = carried.population, carried.enters, carried.tables
+        self._counters, self._run_times = carried.counters, carried.run_times
+
     def advance(self, batch: EventBatch) -> BatchState:
         """The state of the next batch of the capture; the engine then stands behind it."""
         if batch.section is not self._section:
             self._start(batch.section)
+        # A batch holds its state; would the state hold it too, only the collector freed them, which counts objects, not
+        # the megabytes these few hold.
+        batch = weakref.proxy(batch)
         pairs_all = bool(self.needs & {FDS, PAIRING})
         if pairs_all:
             looked_at = np.flatnonzero(pairing_types()[batch.header("type")])
@@ -80,9 +100,12 @@ class StateEngine:
             self._run_times = state.run_times.keep(set(alive))
         entries = state.entries(state.threads(pairing.order))
         if pairs_all:
-            self._enters = self._alive(self._advance_calls(state, lifecycle, Calls(pairing, entries)))
+            enters = self._advance_calls(state, lifecycle, Calls(pairing, entries))
         else:
-            self._enters = self._alive(keep_enters(pairing, entries=entries, wanted=awaited_enters()))
+            enters = keep_enters(pairing, entries=entries, wanted=awaited_enters())
+        # Only those of threads that are still there are any use.
+        at_the_end = state.entries(state.find(enters.tids, np.full(len(enters), 2 * len(batch) + 1)))
+        self._enters = enters.take(np.flatnonzero(at_the_end == enters.entries))
         return state
 
     def _advance_calls(self, state: BatchState, lifecycle: Lifecycle, calls: Calls) -> OpenEnters:
@@ -103,15 +126,6 @@ class StateEngine:
         for tid, thread in threads.items():
             if isinstance(thread.cwd, PathNode) or isinstance(thread.exepath, PathNode):
                 threads[tid] = thread._replace(cwd=known(thread.cwd), exepath=known(thread.exepath))
-
-    def _alive(self, enters: OpenEnters) -> OpenEnters:
-        """Only those of threads that are still there."""
-        threads = self._population.threads
-        alive = [
-            tid in threads and threads[tid].entry == entry
-            for tid, entry in zip(enters.tids.tolist(), enters.entries.tolist(), strict=True)
-        ]
-        return enters.take(np.flatnonzero(np.array(alive, bool)))
 
     def _start(self, section: Section) -> None:
         """Forget everything and take in what a section lists."""
@@ -135,6 +149,10 @@ def _settle(population: Population, listed: Listed) -> None:
     threads.update(listed.threads)
     for thread in threads.values():
         population.members[thread.pid] += 1
+        if thread.container and thread.container not in population.containers:
+            container = met_container(thread.cgroups)
+            if container is not None:
+                population.containers[container.id] = container
     for thread in list(threads.values()):
         if thread.is_main:
             continue
@@ -151,10 +169,6 @@ def _settle(population: Population, listed: Listed) -> None:
             threads[thread.tid] = thread._replace(table=main.entry)
 
 
-#: Batches that may be waiting to be freed.
-_COLLECTED_BATCHES = 4
-
-
 def track(capture: Batches, needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
     """The batches of a capture, each with its state attached (`state_of`)."""
     return with_state(capture.batches(), needs)
@@ -163,10 +177,6 @@ def track(capture: Batches, needs: Collection[str] = ALL_NEEDS) -> Iterator[Even
 def with_state(batches: Iterable[EventBatch], needs: Collection[str] = ALL_NEEDS) -> Iterator[EventBatch]:
     """The batches, which have to be those of one capture in order, each with its state attached."""
     engine = StateEngine(needs)
-    for count, batch in enumerate(batches):
-        if count % _COLLECTED_BATCHES == 0:
-            # A batch and its state refer to each other, so that only the collector frees them, and it counts objects,
-            # not the megabytes these few hold.
-            gc.collect()
+    for batch in batches:
         attach(batch, engine.advance(batch))
         yield batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ class EventNames:
     def __init__(self, state: BatchState) -> None:
         import pyarrow as pa
 
-        self._state = state
+        self._state: BatchState = weakref.proxy(state)  # which holds this
         descriptors = state.descriptors
         batch = state.batch
         events = descriptors.of_events(slice(None))

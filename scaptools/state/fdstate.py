@@ -6,7 +6,9 @@ What happens to the tables is collected (`fdsteps`), gone through once (`tables`
 
 from __future__ import annotations
 
+import weakref
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,7 +20,6 @@ from scaptools.state.fdsteps import StepCollector
 from scaptools.state.fdtimeline import DescriptorTimeline, pair_keys
 from scaptools.state.fdtypes import GETSOCKOPT, new_fd_types, old_fd_types
 from scaptools.state.opens import AT_FDCWD, Opens, PendingPath, replaced, settle_paths, unresolved
-from scaptools.state.pairing import NONE
 from scaptools.state.remembered import RememberedDescriptors
 from scaptools.state.tables import TablePass
 from scaptools.state.timeline import ABSENT, BEFORE, Timeline, as_int64
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from scaptools.state.calls import Calls
     from scaptools.state.lifecycle import Lifecycle
     from scaptools.state.tables import Tables
-    from scaptools.state.thread import Thread
 
     Ints: TypeAlias = NDArray[np.int64]
     Mask: TypeAlias = NDArray[np.bool_]
@@ -61,16 +61,16 @@ class BatchDescriptors:
     """
 
     def __init__(self, state: BatchState, lifecycle: Lifecycle, calls: Calls, tables: Tables) -> None:
-        self._state = state
+        self._state: BatchState = weakref.proxy(state)  # which holds this
         self._lifecycle = lifecycle
         self.calls = calls
         self.batch = state.batch
         self.network = tables.network
         self._births = np.array(lifecycle.births, np.int64).reshape(-1, 3)
         self._start = _flattened(tables)
-        self.opens = Opens(calls)
+        self.opens = opens = Opens(calls)
         events, steps, closes = StepCollector(lifecycle, calls, self.opens, self.tables_of).collect()
-        table_pass = TablePass(tables, self.batch.byteorder)
+        table_pass = TablePass(tables, self.batch.byteorder, lambda number: int(opens.flags[number]))
         table_pass.run(zip(*(column.tolist() for column in steps), strict=True), events)
         self._pass = table_pass
         self._descriptors = tables.descriptors.copy()
@@ -124,7 +124,7 @@ class BatchDescriptors:
         applies = old_fd_types()[types]
         newer = np.flatnonzero(new_fd_types()[types] & ~applies)
         applies[newer] = (types[newer] >= event_table().old_event_max) | (
-            self.remembered.setters[0][newer] & (calls.enters[newer] == NONE)
+            self.remembered.setters[0][newer] & (types[newer] % 2 == 1) & ~calls.paired[newer]
         )
         fds = np.full(len(batch), ABSENT)
         fds[calls.pairing.order] = self.remembered.sorted_fds
@@ -168,6 +168,16 @@ class BatchDescriptors:
         shown, found = self.find(tables, told.values[asked], 2 * at)
         known = found != ABSENT
         writes[at[known]], values[at[known]] = shown[known], found[known]
+
+    @property
+    def writes(self) -> Ints:
+        """Everything written into tables: columns table, fd, position, value; shape ``(4, w)``."""
+        return np.stack((*self._written, self.write_positions, self._timeline.values))
+
+    @property
+    def copies(self) -> Ints:
+        """Tables that began as copies: rows of table, origin, position; shape ``(c, 3)``."""
+        return self._births
 
     def of_events(self, rows: Rows) -> EventDescriptors:
         """The descriptors of events."""
@@ -374,5 +384,4 @@ def _flattened(tables: Tables) -> Ints:
     return np.stack((owners, fds, values))
 
 
-def _table(thread: Thread) -> int:
-    return thread.table
+_table = attrgetter("table")

@@ -223,7 +223,10 @@ def _lifecycle_steps(lifecycle: Lifecycle) -> Ints:
     deaths = np.array(lifecycle.deaths, np.int64).reshape(-1, 2).T
     nothing = np.zeros(deaths.shape[1], np.int64)
     copies = _steps(births[2], Step.COPY, births[0], np.zeros(births.shape[1], np.int64), births[1])
-    return np.concatenate((copies, _steps(deaths[1], Step.FORGET, deaths[0], nothing, nothing)), axis=1)
+    executed = np.array(lifecycle.executed, np.int64).reshape(-1, 2).T
+    nothing_either = np.zeros(executed.shape[1], np.int64)
+    runs = _steps(executed[1], Step.EXECUTE, executed[0], nothing_either, nothing_either)
+    return np.concatenate((copies, _steps(deaths[1], Step.FORGET, deaths[0], nothing, nothing), runs), axis=1)
 
 
 def _broken(rows: Ints, tables: Ints, fds: Ints) -> Ints:

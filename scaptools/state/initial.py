@@ -13,7 +13,7 @@ from scap_formats.blocks import BlockKind
 from scap_formats.users import KIND_USER
 from scaptools.errors import CorruptedError
 from scaptools.state.accounts import Account
-from scaptools.state.containers import container_id
+from scaptools.state.containers import thread_container
 from scaptools.state.paths import as_directory, join
 from scaptools.state.records import ended_items, leading_items
 from scaptools.state.thread import NO_ID, Counters, Thread, ThreadFlag
@@ -118,7 +118,7 @@ def _thread(process: Any, entry: int) -> Thread:
         cwd=as_directory(join(b"", bytes(process.cwd))) if is_main else b"",
         root=bytes(process.root),
         cgroups=cgroups,
-        container=container_id(cgroups).id,
+        container=thread_container(cgroups, bytes(process.root), leading_items(bytes(process.env))),
         flags=process.flags | ThreadFlag.ACTIVE,
         fdlimit=_signed(process.fdlimit, 64),
         uid=process.uid & NO_ID,

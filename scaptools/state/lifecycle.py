@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from scaptools.state.accounts import Account, AccountTimeline
-from scaptools.state.containers import Container, container_id, parse_container, plain_container
+from scaptools.state.containers import Container, met_container, parse_container, plain_container, thread_container
 from scaptools.state.initial import Accounts
 from scaptools.state.lifetypes import (
     EXECVE_FILENAMES,
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 #: A child that is older than this when it reports its own birth is somebody else with the same id.
 _STALE_NS = 2_000_000_000
+#: Parameters of an execve up to 0.29.3; only newer captures tell which descriptors it closes.
+_CLASSIC_EXECVE = 20
+#: Where the end of a thread tells who takes its children, in captures that do.
+_REAPER = 4
+#: So many main threads that ended before others of their process are kept.
+_MOST_ENDED = 4096
 #: What a list of resource limits calls the number of open files.
 _RLIMIT_NOFILE = 7
 #: Flags that survive an execve.
@@ -90,14 +96,16 @@ class Population:
     containers: dict[bytes, Container] = field(default_factory=dict)
     accounts: Accounts = field(default_factory=Accounts)
     next_entry: int = 0
+    #: Main threads that ended before other threads of their process, by thread id: their entries.
+    ended: dict[int, int] = field(default_factory=dict)
 
 
 class Lifecycle:
     """One batch's pass over the lives of threads.
 
-    ``versions`` and ``writes`` describe thread attributes; ``births``, ``deaths`` (entry, position) and ``nodes``
-    serve the descriptor tables, ``counters`` the counters, ``container_writes`` (position, container) what is known
-    about containers.
+    ``versions`` and ``writes`` describe thread attributes; ``births``, ``deaths`` (entry, position), ``executed``
+    (table, position) and ``nodes`` serve the descriptor tables, ``counters`` the counters, ``container_writes``
+    (position, container) what is known about containers.
     """
 
     def __init__(self, population: Population, byteorder: ByteOrder) -> None:
@@ -110,11 +118,14 @@ class Lifecycle:
         self.born: dict[int, int] = {}
         self.births: list[Birth] = []
         self.deaths: list[tuple[int, int]] = []
+        self.executed: list[tuple[int, int]] = []
         self.nodes: list[PathNode] = []
         self.counters: list[CountersWrite] = []
         self.container_writes: list[tuple[int, Container]] = [
             (BEFORE, container) for container in population.containers.values()
         ]
+        #: Threads by the id of their parent, some of them no longer its; worked out once it is needed.
+        self._by_parent: dict[int, list[int]] | None = None
         self.users = AccountTimeline(population.accounts.users)
         self.groups = AccountTimeline(population.accounts.groups)
 
@@ -134,6 +145,8 @@ class Lifecycle:
 
     def _put(self, thread: Thread, position: int) -> Thread:
         self.population.threads[thread.tid] = thread
+        if self._by_parent is not None:
+            self._by_parent.setdefault(thread.ptid, []).append(thread.tid)
         self.tids.append(thread.tid)
         self.positions.append(position)
         self.indices.append(len(self.versions))
@@ -327,7 +340,7 @@ class Lifecycle:
             args=args,
             cwd=b"" if is_thread else self._main(mother, position).cwd,
             cgroups=cgroups,
-            container=container_id(cgroups).id,
+            container=thread_container(cgroups, mother.root, mother.env),
             flags=flags,
             fdlimit=self._integer(record, layout["fdlimit"], -1),
             uid=self._integer(record, layout["uid"], NO_ID, signed=False),
@@ -337,6 +350,7 @@ class Lifecycle:
             clone_ts=happening.ts,
         )._replace(**inherited)
         self._add(born, position)
+        self._meet(born, happening.row)
         first = layout.get("pgft_maj")
         self.counters.append(CountersWrite(entry, position, self._counters(record, first) if first else Counters()))
         if not is_thread:
@@ -370,6 +384,9 @@ class Lifecycle:
         }
         if thread.ptid == -1:
             changes["ptid"] = self._integer(record, layout["ptid"], -1)
+        newer = len(record) > _CLASSIC_EXECVE
+        if newer and thread.vtid == -1:  # nobody announced it, so it is not known to be in a namespace
+            changes |= {"vtid": thread.tid, "vpid": changes["pid"]}
         for name, signed in EXECVE_NUMBERS.items():
             if param(record, layout.get(name, len(record))) is not None:
                 changes[name] = self._integer(record, layout[name], signed=signed)
@@ -379,7 +396,8 @@ class Lifecycle:
             changes["env"] = leading_items(items(record, layout["env"]))
         if "cgroups" in layout:
             cgroups = items(record, layout["cgroups"])
-            changes |= {"cgroups": cgroups, "container": container_id(cgroups).id}
+            env = leading_items(items(record, layout["env"])) if "env" in layout else thread.env
+            changes |= {"cgroups": cgroups, "container": thread_container(cgroups, thread.root, env)}
         exepath = self._exepath(happening, layout, thread)
         if exepath is not None:
             changes["exepath"] = exepath
@@ -387,7 +405,10 @@ class Lifecycle:
         members[thread.pid] -= 1
         changed = self._change(happening.tid, position, **changes)
         if changed is not None:
+            self._meet(changed, happening.row)
             members[changed.pid] += 1
+            if newer:
+                self.executed.append((changed.table, position))
             first = layout.get("pgft_maj")
             if first:
                 self.counters.append(CountersWrite(changed.entry, position, self._counters(record, first)))
@@ -413,7 +434,58 @@ class Lifecycle:
         """The end of a thread; everybody sees it gone from the next event on."""
         thread = self.population.threads.get(happening.tid)
         if thread is not None:
-            self._remove(thread, 2 * happening.row + 1, force=False)
+            position = 2 * happening.row + 1
+            self._remove(thread, position, force=False)
+            reaper = param(happening.record, _REAPER)
+            if reaper is not None:
+                self._orphan(thread, int.from_bytes(reaper[:WIDEST], self.byteorder, signed=True), position)
+            if thread.children > 0:
+                self._outlived(thread, position)
+
+    def _orphan(self, parent: Thread, reaper: int, position: int) -> None:
+        """The children of a thread that ended go to the one newer writers name, or to one that has to take them."""
+        threads = self.population.threads
+        if parent.tid in threads and threads[parent.tid].entry == parent.entry:
+            return  # it stays for as long as its process has other threads
+        if self._by_parent is None:
+            self._by_parent = {}
+            for thread in threads.values():
+                self._by_parent.setdefault(thread.ptid, []).append(thread.tid)
+        orphans = [tid for tid in self._by_parent.pop(parent.tid, ()) if tid in threads]
+        heir = reaper if reaper > 0 and reaper in threads else self._ancestral_reaper(parent) if orphans else 0
+        for tid in dict.fromkeys(orphans):
+            if threads[tid].ptid == parent.tid:
+                self._change(tid, position, ptid=heir)
+
+    def _ancestral_reaper(self, thread: Thread) -> int:
+        """The nearest ancestor that takes in whoever lost its parent: the first process of a pid namespace."""
+        threads, seen = self.population.threads, set[int]()
+        if thread.pid != thread.tid and thread.pid in threads:
+            return thread.pid
+        above = threads.get(thread.ptid)
+        while above is not None and above.tid not in seen:
+            if above.pid == 1 or above.vpid == 1:
+                return above.pid
+            seen.add(above.tid)
+            above = threads.get(above.ptid)
+        return 0
+
+    def _outlived(self, main: Thread, position: int) -> None:
+        """A main thread ended before others of its process.
+
+        Those who ask for it later still find it, as in sysdig, but not for ever: only the latest such are kept.
+        """
+        ended, threads = self.population.ended, self.population.threads
+        ended[main.tid] = main.entry
+        if len(ended) <= _MOST_ENDED:
+            return
+        tid = next(iter(ended))
+        entry, oldest = ended.pop(tid), threads.get(tid)
+        if oldest is not None and oldest.entry == entry:
+            if oldest.children > 0:
+                ended[tid] = entry
+            else:
+                self._remove(oldest, position, force=False)
 
     def _from_directory(self, base: Path, name: bytes, position: int, *, directory: bool) -> Path:
         if name.startswith(b"/"):
@@ -455,7 +527,7 @@ class Lifecycle:
             return
         cwd = known(self._main(thread, 2 * happening.row).cwd)
         root = join(cwd, text(happening.record, 1))
-        container = container_id(thread.cgroups).id
+        container = thread_container(thread.cgroups, root, thread.env)
         self._change(happening.tid, 2 * happening.row, root=root, container=container)
 
     def on_setsid(self, happening: Happening) -> None:
@@ -496,6 +568,13 @@ class Lifecycle:
         self.population.containers[container.id] = container
         self.container_writes.append((2 * row, container))
 
+    def _meet(self, thread: Thread, row: int) -> None:
+        """A thread may be the first of its container."""
+        if thread.container and thread.container not in self.population.containers:
+            container = met_container(thread.cgroups)
+            if container is not None:
+                self._learn(container, row)
+
     def on_container(self, happening: Happening) -> None:
         """A container event with four parameters."""
         identity, _, name, image = (text(happening.record, index) for index in range(4))
@@ -507,6 +586,19 @@ class Lifecycle:
         container = parse_container(text(happening.record, 0))
         if container is not None:
             self._learn(container, happening.row)
+            self._speak_for(container.id, happening)
+
+    def _speak_for(self, container: bytes, happening: Happening) -> None:
+        """Such an event has a thread of its own, which stands for the container and is not there for any other."""
+        if happening.tid != -1:
+            return
+        entry = self._take_entry()
+        name = b"container:" + container
+        thread = Thread(entry, entry, -1, -1, 0, vtid=-2, vpid=-2, comm=name, exe=b"", container=container)
+        self.versions.append(thread)
+        self.tids += (-1, -1)
+        self.positions += (2 * happening.row, 2 * happening.row + 1)
+        self.indices += (len(self.versions) - 1, -1)
 
     def on_async(self, happening: Happening) -> None:
         """An event of the container plugin."""

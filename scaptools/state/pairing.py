@@ -17,6 +17,7 @@ from scap_formats.blocks import BlockType
 from scap_formats.table import event_table
 from scap_formats.types import EventFlag
 from scaptools.capture.batch import EventBatch
+from scaptools.capture.pieces import Pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -227,7 +228,7 @@ def keep_enters(
 
 
 #: Takes the place of an event that is not there.
-_NO_EVENT = bytes(64)
+_NO_EVENT = np.zeros(64, np.uint8)
 _ARRAYS = ("tids", "entries", "spent", "latencies", "descriptors", "has_enter")
 
 
@@ -254,14 +255,10 @@ def _copy_events(batch: EventBatch, older: EventBatch | None, refs: Ints) -> Eve
     nothing = refs == NONE
     kinds[nothing] = kinds[~nothing][:1] if len(refs) > np.count_nonzero(nothing) else BlockType.EV_V2
     lengths[nothing] = len(_NO_EVENT)
-    sources = batch.data.data, b"" if older is None else older.data.data
-    chunks = [
-        _NO_EVENT if ref == NONE else sources[ref < NONE][start : start + length]
-        for ref, start, length in zip(refs.tolist(), starts.tolist(), lengths.tolist(), strict=True)
-    ]
+    pieces = Pieces(np.select([is_local, nothing], [0, 2], 1).astype(np.int8), starts, lengths)
     return EventBatch(
         batch.section,
-        np.frombuffer(b"".join(chunks), np.uint8),
+        pieces.gather([batch.data, _NO_EVENT if older is None else older.data, _NO_EVENT]),
         np.cumsum(lengths) - lengths,
         lengths,
         kinds,

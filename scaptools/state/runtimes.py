@@ -5,6 +5,7 @@ Both are differences to an earlier event of the same processor or thread, so a l
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -41,7 +42,7 @@ class RunTimes:
     """The run times of a batch's events."""
 
     def __init__(self, state: BatchState, kept: KeptRunTimes) -> None:
-        self._state = state
+        self._state: BatchState = weakref.proxy(state)  # which holds this
         self._kept = kept
 
     @cached_property
@@ -112,7 +113,7 @@ class RunTimes:
     def keep(self, alive: set[int]) -> KeptRunTimes:
         """What the next batch needs, for the entries still alive."""
         state, rows = self._state, self._switches
-        cpus, ts = state.batch.header("cpu", rows), state.batch.header("ts", rows)
+        cpus, ts = state.batch.header("cpu", rows), state.batch.header("ts", rows).astype(np.int64)
         switches = self._kept.switches | dict(zip(cpus.tolist(), ts.tolist(), strict=True))
         entries = state.entries(state.threads(slice(None)))
         latest = dict(zip(entries[rows].tolist(), self.totals[rows].tolist(), strict=True))

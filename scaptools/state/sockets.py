@@ -144,7 +144,7 @@ def connected(descriptor: Descriptor, ends: Endpoints | None) -> Descriptor:
         return descriptor
     role = descriptor.role or Role.CLIENT
     if ends.family == UNIX:
-        return descriptor._replace(type=DescriptorType.UNIX_SOCKET, ends=ends, name=tuple_name(ends), role=role)
+        return descriptor._replace(ends=ends, name=tuple_name(ends), role=role)
     ends = ends.as_ipv4()
     merged, changed = _merged(descriptor, ends)
     if changed and descriptor.role == Role.SERVER and descriptor.l4 == L4Protocol.UDP:

@@ -42,6 +42,7 @@ class Step(IntEnum):
     USE = 4
     EVENT = 5
     CLOSE = 6
+    EXECUTE = 7
 
 
 class TableEvent(NamedTuple):
@@ -72,9 +73,12 @@ class TablePass:
     copied a descriptor nobody knows, ``sizes`` (table, position, open descriptors) after every change.
     """
 
-    def __init__(self, tables: Tables, byteorder: ByteOrder) -> None:
+    def __init__(self, tables: Tables, byteorder: ByteOrder, open_flags: Callable[[int], int]) -> None:
         self.tables = tables
         self.byteorder = byteorder
+        self._open_flags = open_flags
+        #: Copies made in this batch of what it opened, and whether they are closed when a program is run.
+        self._copies: dict[tuple[int, int, int], bool] = {}
         self.writes: list[tuple[int, int, int, int, int]] = []
         self.kept: list[int] = []
         self.refused: list[int] = []
@@ -112,6 +116,8 @@ class TablePass:
                 sizes.append((table, position, len(copied)))
             elif step == Step.FORGET:
                 tables.pop(table, None)
+            elif step == Step.EXECUTE:
+                self._execute(table, position)
             else:
                 closing[table, fd] = False
 
@@ -124,6 +130,20 @@ class TablePass:
             made = len(self.tables.descriptors) - 1
             self.tables.tables[table][fd] = made
             self.writes.append((table, fd, position, made, value))
+
+    def _execute(self, table: int, position: int) -> None:
+        """A program is run: what is marked to be closed then is."""
+        opened = self.tables.tables.get(table, {})
+        for fd in [fd for fd, value in opened.items() if self._closes_on_exec(table, fd, value)]:
+            del opened[fd]
+            self.writes.append((table, fd, position, ABSENT, ABSENT))
+        self.sizes.append((table, position, len(opened)))
+
+    def _closes_on_exec(self, table: int, fd: int, value: int) -> bool:
+        if value >= 0:
+            return bool(self.tables.descriptors[value].flags & CLOSE_ON_EXEC)
+        closes = self._copies.get((table, fd, value))
+        return bool(self._open_flags(-2 - value) & CLOSE_ON_EXEC) if closes is None else closes
 
     def _note_add(self, table: int, fd: int) -> None:
         if (table, fd) in self._closing:
@@ -142,6 +162,9 @@ class TablePass:
         self.sizes.append((event.table, at, len(table)))
 
     def _add(self, event: TableEvent, fd: int, descriptor: Descriptor) -> None:
+        flags = _CLOSING_MADE.get(event.type)
+        if flags is not None and self._integer(event.record, flags.place, 0, signed=False) & flags.mask:
+            descriptor = descriptor._replace(flags=descriptor.flags | CLOSE_ON_EXEC)
         self.tables.descriptors.append(descriptor)
         self._put(event, fd, len(self.tables.descriptors) - 1, ABSENT)
         self._note_add(event.table, fd)
@@ -151,8 +174,24 @@ class TablePass:
         if value == ABSENT:
             self.refused.append(event.row)
             return
+        value = self._as_copy(event, fd, value)
         self._put(event, fd, value, value)
         self._note_add(event.table, fd)
+
+    def _as_copy(self, event: TableEvent, fd: int, value: int) -> int:
+        """A copy is not closed when a program is run, unless the call asks for it."""
+        flags = _CLOSING_COPIES.get(event.type)
+        closes = (
+            flags is not None and self._integer(event.record, flags.place, 0, signed=False) & flags.mask == flags.mask
+        )
+        if value < ABSENT:
+            self._copies[event.table, fd, value] = closes
+            return value
+        old = self.tables.descriptors[value]
+        if bool(old.flags & CLOSE_ON_EXEC) == closes:
+            return value
+        self.tables.descriptors.append(old._replace(flags=old.flags ^ CLOSE_ON_EXEC))
+        return len(self.tables.descriptors) - 1
 
     def _change(self, event: TableEvent, change: Callable[[Descriptor], Descriptor]) -> None:
         before = self._find(event.table, event.fd)
@@ -312,6 +351,29 @@ TRANSFERS: Mapping[int, Transfer] = {
     55: Transfer(4, None, sends=False),
     33: Transfer(4, None, sends=False),
 }
+#: The flag of opens that has a descriptor closed when a program is run.
+CLOSE_ON_EXEC = 0x1000
+
+
+class _Flags(NamedTuple):
+    """Where a call says that, and in which bits."""
+
+    place: int
+    mask: int
+
+
+_CLOSING_MADE: Mapping[int, _Flags] = {
+    19: _Flags(4, CLOSE_ON_EXEC),
+    377: _Flags(1, 1),
+    389: _Flags(5, 0x80000),
+    393: _Flags(4, CLOSE_ON_EXEC),
+    395: _Flags(1, CLOSE_ON_EXEC),
+    397: _Flags(1, CLOSE_ON_EXEC),
+    399: _Flags(1, CLOSE_ON_EXEC),
+    405: _Flags(2, 1),
+}
+#: The same of calls that copy; of fcntl it is the command that tells.
+_CLOSING_COPIES: Mapping[int, _Flags] = {365: _Flags(3, CLOSE_ON_EXEC), 151: _Flags(2, 26)}
 _SOCKETPAIR, _PIDFD_OPEN = 43, 409
 #: Calls whose result is a descriptor of which only the kind is known.
 _RESULTS: Mapping[int, Descriptor] = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from scap_formats.blocks import BLOCKS, TRAILER_SIZE, BlockKind, BlockType
 from scap_formats.dtypes import event_block_dtype
-from scap_formats.events import DumpFlag
+from scap_formats.header import DumpFlag
 from scaptools.capture.overlap import overlapping
 from scaptools.capture.parameters import gather_binary
 from scaptools.columns import concatenated

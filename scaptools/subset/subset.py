@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from scap_formats.table import EventType
     from scaptools.capture.batch import EventBatch
+    from scaptools.capture.rotation import RotatingWriter
     from scaptools.capture.section import Section
     from scaptools.capture.writer import CaptureWriter
 
@@ -143,7 +144,7 @@ class Subset:
 
     # Third pass ---------------------------------------------------------------------------------------------------
 
-    def write(self, batches: Iterable[EventBatch], writer: CaptureWriter) -> None:
+    def write(self, batches: Iterable[EventBatch], writer: CaptureWriter | RotatingWriter) -> None:
         """Third pass: write the wanted events and what they need. Raises OutputError."""
         chosen = _joined(self._chosen)
         keeper = _Keeper(self) if self._options.state or self._options.sanitized else None
@@ -161,13 +162,13 @@ class Subset:
             self.removed.parameters_emptied += emptied
             writer.write([data])
 
-    def _write_metadata(self, section: Section, keeper: _Keeper | None, writer: CaptureWriter) -> None:
+    def _write_metadata(self, section: Section, keeper: _Keeper | None, writer: CaptureWriter | RotatingWriter) -> None:
         if not self._options.sanitized or keeper is None:
             writer.metadata(section)
             return
         blocks, removed = cleaned(section, keeper.needed(section))
         self.removed.add(removed)
-        writer.write(blocks)
+        writer.start_section(lambda: blocks)
 
     def _until_last(self, batches: Iterable[EventBatch], chosen: Ints) -> Iterator[EventBatch]:
         """The batches up to the last wanted event."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING
+
+from scaptools.rules.alertfiles import AlertFile, read_alerts
+from scaptools.rules.comparison import compare_alerts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +45,21 @@ def write_golden(alerts: Sequence[Alert], path: Path) -> None:
 
 
 def compare_golden(alerts: Sequence[Alert], path: Path) -> str:
-    """How alerts differ from a golden file, as a diff; empty where they do not."""
+    """How alerts differ from a golden file, as a diff; empty where they do not. Raises InputError."""
     if not path.exists():
         return f"{path} does not exist; run pytest with --update-golden to write it"
-    before, after = path.read_text("utf-8").splitlines(), golden_lines(alerts)
-    if before == after:
+    lines = golden_lines(alerts)
+    if path.read_text("utf-8").splitlines() == lines:
         return ""
-    diff = difflib.unified_diff(before, after, str(path), "the alerts of this run", lineterm="", n=1)
-    return "\n".join([*diff, "run pytest with --update-golden if this is right"])
+    found = AlertFile(
+        "the alerts of this run", is_text=False, lines=[(line.encode(), at) for at, line in enumerate(lines, 1)]
+    )
+    differences = compare_alerts(read_alerts(str(path)), found).differences
+    shown = [line for difference in differences for line in difference.lines()]
+    return "\n".join(
+        [
+            f"the alerts are not those of {path}:",
+            *(shown or ["the same alerts in another order"]),
+            "run pytest with --update-golden if this is right",
+        ]
+    )

@@ -7,7 +7,7 @@
     def test_golden(rule_set, alerts, golden_alerts):
         golden_alerts(alerts(rule_set("cloudtrail"), "login.scap"), "login.alerts")
 
-``pytest --update-golden`` writes golden files instead of comparing with them.
+``pytest --update-golden``, or ``--update`` for short, writes golden files instead of comparing with them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The plugin's options."""
     group = parser.getgroup("scaptools")
     group.addoption(
-        "--update-golden", action="store_true", default=False, help="Write golden alert files instead of comparing."
+        "--update-golden",
+        "--update",
+        action="store_true",
+        default=False,
+        help="Write golden alert files instead of comparing.",
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scap_formats.blocks import BlockType
+from scaptools.capture.blocks import iterate_blocks
 from scaptools.capture.copying import copy_bytes, write_newest
 from scaptools.capture.reader import open_reader
 from scaptools.capture.writer import CaptureWriter
@@ -82,3 +83,16 @@ def test_sections_without_events_and_late_metadata(window_bytes: int, late: int)
     again = open_reader(io.BytesIO(target.getvalue()))
     assert sum(len(batch) for batch in again.batches()) == 1
     assert [section.version for section in again.sections] == [(1, 2), (1, 0)]
+
+
+def test_late_metadata_of_a_file_moves_in_front(tmp_path: Path) -> None:
+    path = tmp_path / "c.scap"
+    builder = CaptureBuilder()
+    for _ in range(50):
+        builder.event("read", [bytes(8), b""], exit=True)
+    builder.block(BlockType.MI, bytes(180)).event("read", [bytes(8), b""], exit=True).write(path)
+    target = io.BytesIO()
+    with CaptureWriter(target) as writer, open_reader(path, window_bytes=200) as reader:
+        assert write_newest(reader, writer) == (51, 0)
+    kinds = [block["name"] for block in iterate_blocks(open_reader(io.BytesIO(target.getvalue())))]
+    assert kinds == ["SHB", "MI", *["EV_V2"] * 51]

@@ -129,3 +129,24 @@ def test_byte_orders_do_not_mix() -> None:
     readers = [open_reader(io.BytesIO(CaptureBuilder(order).event("read").to_bytes())) for order in ("little", "big")]
     with pytest.raises(InputError, match="byte order"):
         merge_captures(readers, CaptureWriter(io.BytesIO()))
+
+
+def test_tables_of_all_sections_and_late_ones_count(tmp_path: Path) -> None:
+    builder = CaptureBuilder()
+    builder.block(BlockType.UL_V2, {"entries": [user(1, b"one")], **PADDED}).event(6, [bytes(8), bytes(4)], ts=1)
+    builder.section()
+    builder.block(BlockType.UL_V2, {"entries": [user(1, b"uno"), user(2, b"two")], **PADDED})
+    for _ in range(40):
+        builder.event(6, [bytes(8), bytes(4)], ts=2)
+    builder.block(BlockType.PL_V9, {"entries": [process(7)], **PADDED})
+    builder.event(6, [bytes(8), bytes(4)], ts=3)
+    path = builder.write(tmp_path / "c.scap")
+    found, conflicts, _ = merged([open_reader(path, window_bytes=300), open_reader(path, window_bytes=300)])
+    users = [(entry.uid, entry.name) for block in found[BlockKind.USERS] for entry in block.entries]
+    assert users == [(1, b"one"), (2, b"two")]
+    assert [entry.tid for block in found[BlockKind.PROCESSES] for entry in block.entries] == [7]
+    assert conflicts[0] == f"user 1: one in {path}, uno in {path}, section 2"
+    # What can be read only once has told only its beginning when the first event is written.
+    found, conflicts, _ = merged([open_reader(io.BytesIO(path.read_bytes()), window_bytes=300)])
+    assert [entry.uid for block in found[BlockKind.USERS] for entry in block.entries] == [1]
+    assert "has 2 sections, the tables of the first are used" in conflicts[-1]

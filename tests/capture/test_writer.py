@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scaptools.capture.encode import PLUGIN_EVENT, encode_plugin_events
 from scaptools.capture.merge import merge_captures
 from scaptools.capture.reader import open_reader
-from scaptools.capture.writer import CaptureWriter
+from scaptools.capture.writer import NEWEST_HEADER, CaptureWriter
 from scaptools.errors import OutputError
 from scaptools.testing import CaptureBuilder
 
@@ -25,6 +25,13 @@ def test_a_plugin_event_has_the_bytes_sysdig_writes() -> None:
         "21 02 00 00 3c 00 00 00 00 00 00 00 a0 d8 85 57 34 16 ff ff ff ff ff ff ff ff 2b 00 00 00 42 01 02 00 00 00 "
         "04 00 00 00 05 00 00 00 e7 03 00 00 68 65 6c 6c 6f 00 00 00 3c 00 00 00"
     )
+
+
+def test_a_section_starts_with_the_block_the_schema_builds() -> None:
+    from scap_formats.blocks import BlockType
+    from scap_formats.bodies import build_block
+
+    assert build_block(BlockType.SHB, {"options": [], "rest": b""}) == NEWEST_HEADER
 
 
 @given(st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 2**64 - 1)), max_size=30))

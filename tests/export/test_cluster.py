@@ -10,8 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from scaptools import open_capture
+from scaptools.capture.index import CHUNK_BYTES
+from scaptools.capture.indexing import write_index
+from scaptools.capture.reader import open_reader
+from scaptools.cluster import Part, parts_of
 from scaptools.errors import NotACaptureError, OutputError
-from scaptools.export.cluster import DatasetJob, Part, export_on_cluster, export_part, parts_of
+from scaptools.export.cluster import DatasetJob, export_on_cluster, export_part
+from scaptools.state.keeper import CheckpointKeeper
 from scaptools.testing import CaptureBuilder
 
 FIELDS = ["evt.num", "evt.time", "evt.type", "proc.name", "fd.name", "evt.latency", "evt.args"]
@@ -39,22 +44,24 @@ def large(tmp_path: Path, shared_data: Path) -> Path:
     return path
 
 
-def test_work_is_split_by_capture_then_by_batch() -> None:
-    assert [part.name for part in parts_of(["a/x y.scap", "b"], 2)] == ["00000-x_y.scap-0", "00001-b-0"]
-    assert parts_of(["s3://c/d.scap"], 3) == [
-        Part("s3://c/d.scap", index, 3, f"00000-d.scap-{index}") for index in range(3)
-    ]
-    assert [(part.capture, part.index, part.count) for part in parts_of(["a", "b"], 3)] == [
-        *(("a", 0, 2), ("a", 1, 2), ("b", 0, 2), ("b", 1, 2)),
-    ]
-
-
 def test_parts_are_the_whole_and_can_be_done_again(large: Path, tmp_path: Path) -> None:
     job = DatasetJob(str(tmp_path / "set"), FIELDS, "evt.type in (open, close)", "syscall")
     counts = [sum(export_part(Part(str(large), index, 2, f"p{index}"), job).rows.values()) for index in (0, 1, 1)]
     assert counts[1] == counts[2] > 0
     assert counts[0] > 0
     assert rows_of(tmp_path / "set") == open_capture(large).to_arrow(FIELDS, where=job.where).to_pylist()
+
+
+def test_parts_may_begin_with_a_state_that_was_kept(large: Path, tmp_path: Path) -> None:
+    with open_reader(large, window_bytes=CHUNK_BYTES) as reader:
+        write_index(reader, large, keeper=CheckpointKeeper(50_000))
+    parts = parts_of([str(large)], 2)
+    assert len(parts) > 2
+    assert all(part.events for part in parts)
+    job = DatasetJob(str(tmp_path / "set"), FIELDS, None, "syscall")
+    for part in reversed(parts):
+        export_part(part, job)
+    assert rows_of(tmp_path / "set") == open_capture(large).to_arrow(FIELDS).to_pylist()
 
 
 def test_a_cluster_that_loses_a_worker_writes_the_same(large: Path, shared_data: Path, tmp_path: Path) -> None:

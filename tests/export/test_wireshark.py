@@ -132,7 +132,7 @@ def test_windows_do_not_matter(window: int, shared_data: Path) -> None:
     def run(window_bytes: int) -> bytes:
         target = io.BytesIO()
         capture = open_capture(shared_data / "captures" / "connect_localhost.scap")
-        capture.reader._window_bytes = window_bytes
+        capture.reader.window_bytes = window_bytes
         with CaptureWriter(target) as writer:
             WiresharkExport(capture.catalog, packets=True).run(capture.reader, writer)
         return target.getvalue()

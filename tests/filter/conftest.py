@@ -29,6 +29,7 @@ class FakeField:
     flags: frozenset[str] = frozenset()
     ordinal: int = 0
     comparison: str | None = None
+    presearch: None = None
     constants: frozenset[str] | None = None
     asked: list[Any] = field(default_factory=list)
 

@@ -18,7 +18,7 @@ class Names(list):
         return list(self)
 
 class Handle:
-    is_list, flags, ordinal, comparison = False, frozenset(), 0, None
+    is_list, flags, ordinal, comparison, presearch = False, frozenset(), 0, None, None
     def __init__(self, name, type_, whole):
         self.name, self.type, self.whole = name, type_, whole
     def column(self, batch, rows):

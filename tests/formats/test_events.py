@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scap_formats.blocks import BLOCKS, BlockKind
 from scap_formats.bodies import build_block, parse_block
 from scap_formats.codec import ByteOrder, FormatsError, build, parse
-from scap_formats.events import DumpFlag, event_body, length_width, v1_nparams
+from scap_formats.events import event_body, length_width, v1_nparams
+from scap_formats.header import DumpFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -66,3 +66,12 @@ def test_rules_name_declared_symbols(abi) -> None:
 def test_state_members_are_declared() -> None:
     ffi = interface(PLUGIN_ABIS[3])
     assert set(STATE_MEMBERS.values()) == {name for name, _ in ffi.typeof("ss_plugin_state_data").fields}
+
+
+def test_the_parsed_headers_are_the_headers(tmp_path) -> None:
+    from scap_formats.plugin_abi.parse import PARSED, write_headers
+
+    write_headers(tmp_path)
+    made = {path.name: path.read_text() for path in tmp_path.glob("*.py")}
+    assert made == {path.name: path.read_text() for path in PARSED.glob("v*.py")}
+    assert made.keys() == {"v0.py", "v1.py", "v3.py"}

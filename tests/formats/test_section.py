@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scap_formats.bodies import build_block, parse_block
-from scap_formats.section import LENGTH_UNKNOWN, MAGIC, MIN_SIZE, find_byte_order
+from scap_formats.section import LENGTH_UNKNOWN, MAGIC, MIN_SIZE, find_byte_order, section_version
 
 if TYPE_CHECKING:
     from scap_formats.codec import ByteOrder
@@ -45,3 +45,11 @@ def test_options_of_a_real_header(captures: Any, read_capture: Any) -> None:
     assert len(data[8 : int.from_bytes(data[4:8], "little") - 4]) == 104
     assert [option.code for option in body.options][-1] == 0
     assert {option.code for option in body.options} >= {4}
+
+
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_the_beginning_is_read_without_a_schema(byteorder: ByteOrder) -> None:
+    block = build_block(0x0A0D0D0A, {"major": 1, "minor": 7}, byteorder)
+    assert len(block) >= MIN_SIZE
+    body = parse_block(block, byteorder).body
+    assert section_version(block, byteorder) == (body.magic, body.major, body.minor) == (MAGIC, 1, 7)

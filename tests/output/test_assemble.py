@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scaptools.columns import Coded, Texts
 from scaptools.output import assemble as module
 from scaptools.output import binary
-from scaptools.output.assemble import Piece, assemble
+from scaptools.output.assemble import Piece, assemble, assemble_portions
 
 
 def joined(pieces: Sequence[Piece], count: int, missing: bytes) -> list[bytes]:
@@ -85,7 +85,7 @@ def test_only_literals() -> None:
 
 def test_text_of_one_length_takes_its_neighbours() -> None:
     pieces: list[Piece] = [b"\0[", Texts.of([b"12", b"34"]), b"]\0", Texts.of([b"x", b"yy"])]
-    assert len(module._absorbed(pieces)) == 2
+    assert len(module._absorbed(pieces, 2)) == 2
     assert assemble(pieces, 2).to_pylist() == [b"\x00[12]\x00x", b"\x00[34]\x00yy"]
 
 
@@ -101,3 +101,20 @@ def test_more_than_an_array_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     result = assemble([*pieces, b"\n"], 3, missing=b"?")
     assert result.type == pa.large_binary()
     assert result.to_pylist() == [b"xaaa1\n", b"xb22\n", b"x??\n"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 6, 100])
+def test_portions_are_the_rows_in_order(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PORTION_ROWS", rows)
+    codes = np.array([0, 1, -1, 1, 0, 0])
+    pieces: list[Piece] = [
+        b"<",
+        Coded(codes, Texts.of([b"a", b"bb"])),
+        b"|",
+        Texts.of([b"1", None, b"", b"4", b"5", b"6"]),
+    ]
+    portions = list(assemble_portions(pieces, 6, missing=b"?"))
+    assert [len(portion) for portion in portions[:-1]] == [rows] * (len(portions) - 1)
+    assert pa.concat_arrays(portions).to_pylist() == assemble(pieces, 6, missing=b"?").to_pylist()
+    assert pa.concat_arrays(portions).to_pylist() == [b"<a|1", b"<bb|?", b"<?|", b"<bb|4", b"<a|5", b"<a|6"]
+    assert list(assemble_portions([b"x"], 0)) == []

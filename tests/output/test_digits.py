@@ -29,6 +29,13 @@ def test_decimal(values: np.ndarray) -> None:
     assert digits.decimal(values).to_pylist() == [b"%d" % value for value in values.tolist()]
 
 
+@given(st.integers(1, 10), st.data(), st.sampled_from([np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(">i8")]))
+def test_decimal_of_numbers_of_one_length(length: int, data: st.DataObject, dtype: np.dtype) -> None:
+    highest = min(10**length - 1, int(np.iinfo(dtype).max))
+    values = data.draw(st.lists(st.integers(10 ** (length - 1), highest), min_size=1, max_size=9))
+    assert digits.decimal(np.array(values, dtype)).to_pylist() == [b"%d" % value for value in values]
+
+
 @given(integers())
 def test_hexadecimal(values: np.ndarray) -> None:
     assert digits.hexadecimal(values).to_pylist() == [b"%X" % value for value in unsigned(values)]

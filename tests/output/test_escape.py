@@ -80,3 +80,9 @@ def test_few_rows_among_many() -> None:
     assert escaped[990] == rb"\\"
     assert escaped[500] is None
     assert escaped.count(b"clean") == 997
+
+
+def test_replacements_across_blocks_of_bytes() -> None:
+    values = [b'a"' * 40_000, b"", b"\n" * 70_000, None, b"clean"]
+    escaped = JSON_LEGIBLE.array(pa.array(values, pa.binary())).to_pylist()
+    assert escaped == [rb"a\"" * 40_000, b"", rb"\n" * 70_000, None, b"clean"]

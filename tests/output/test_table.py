@@ -55,6 +55,21 @@ def test_first_events_decide_the_widths(make_events: Callable[..., Any], texts: 
     assert {len(line) for line in limited[1:2]} == {60 + 2 + 1}
 
 
+def test_columns_are_narrowed_to_a_terminal(make_events: Callable[..., Any], texts: Callable[..., Any]) -> None:
+    wide, narrow = "é" * 30, b"z" * 25
+    events = make_events({"a.b": texts(wide.encode(), b"x"), "c.d": texts(narrow, b"y"), "e.f": texts(b"1" * 40, b"2")})
+    fields = events.fields("a.b", "c.d", "e.f")
+    lines = bytes(render(AlignedTable(fields, room=60), events.batch, ALL_ROWS)).decode().split("\n")
+    # What is left of 60 characters is shared by the columns in front; the last one goes on beyond.
+    assert lines[1] == "é" * 17 + "…  " + "z" * 17 + "…  " + "1" * 40
+    assert lines[2] == "x".ljust(18) + "  " + "y".ljust(18) + "  2"
+    tiny = bytes(render(AlignedTable(fields, room=1), events.batch, ALL_ROWS)).decode().split("\n")
+    assert tiny[1] == "é" * 11 + "…  " + "z" * 11 + "…  " + "1" * 40
+    assert bytes(render(AlignedTable(fields, room=200), events.batch, ALL_ROWS)) == bytes(
+        render(AlignedTable(fields), events.batch, ALL_ROWS)
+    )
+
+
 def test_names_cannot_command_a_terminal(
     make_events: Callable[..., Any], texts: Callable[..., Any], argument_rule: Any
 ) -> None:

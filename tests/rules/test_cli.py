@@ -175,6 +175,26 @@ def test_configuration(scap: Scap, tmp_path: Path) -> None:
     assert [json.loads(line)["rule"] for line in (tmp_path / "alerts").read_text().splitlines()] == ["Deleted"] * 2
     status, output, _ = scap("run", "--config", "falco.yaml", "-o", "stdout_output.enabled=true", "--enable", "*")
     assert (status, output.count("\n")) == (0, 3)
+    nothing = ("run", "--config", "falco.yaml", "-o", "file_output.enabled=false")
+    status, output, error = scap(*nothing)
+    assert (status, output) == (2, "")
+    assert error == "scap: falco.yaml: enables no output; -o stdout_output.enabled=true enables one\n"
+    assert scap(*nothing, "-q", "--exit-code") == (1, "", "")
+
+
+def test_events_after_alerts(scap: Scap, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(RULES.replace("  tags: [t]\n", "  capture: true\n"))
+    status, output, error = scap("run", "my.yaml", "t.scap", "--capture", "after")
+    assert (status, output, error.splitlines()[-1]) == (0, ALERTS, "scap: captures written: 1")
+    assert scap("run", "my.yaml", "after_01600000000001000000_00000000000000000002.scap")[:2] == (0, ALERTS)
+    status, output, error = scap("run", "my.yaml", "t.scap", "--capture", "nowhere/after")
+    assert (status, output) == (2, ALERTS)
+    assert error.splitlines()[-1].startswith("scap: nowhere/after_")
+    status, _, error = scap("run", "my.yaml", "t.scap", "--capture", "after", "--workers", "2")
+    assert (status, error.splitlines()[-1]) == (
+        2,
+        "Error: Events after alerts are captured in one process only, without a cluster.",
+    )
 
 
 def test_list(scap: Scap) -> None:

@@ -237,8 +237,8 @@ def test_plugins(make: Make) -> None:
         """
     )
     assert config.plugins == (
-        PluginSettings("json", "", "x"),
-        PluginSettings("cloudtrail", '{"a":["x",2,true,null,1.5,"3"],"b":1}', ""),
+        PluginSettings("json", "", "x", "libjson.so"),
+        PluginSettings("cloudtrail", '{"a":["x",2,true,null,1.5,"3"],"b":1}', "", "libcloudtrail.so"),
     )
     assert make("plugins: [{name: json}]").plugins == (PluginSettings("json"),)
     assert make("plugins: [{name: json}]\nload_plugins: []").plugins == ()

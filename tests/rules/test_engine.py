@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scap_formats.blocks import BlockType
-from scap_formats.events import DumpFlag
+from scap_formats.header import DumpFlag
 from scaptools.capture.reader import open_reader
 from scaptools.fields.catalog import Catalog
 from scaptools.fields.plugin import _Extraction
 from scaptools.filter import parse
+from scaptools.plugins.cloudtrail import CloudTrailPlugin
 from scaptools.rules.engine import Matching, RuleEngine, Tally
 from scaptools.rules.eventtypes import all_types, remaining_types
 from scaptools.rules.ratelimit import RateLimit
@@ -25,6 +26,7 @@ from scaptools.testing import CaptureBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scaptools.plugins.contract import Payloads
     from scaptools.rules.alerts import Alert
 
     Rules = Callable[..., RuleSet]
@@ -96,9 +98,26 @@ def test_what_rules_share_is_asked_once(rules: Rules, alerts: Alerts, monkeypatc
         return extract(self, batch, rows, argument)
 
     monkeypatch.setattr(_Extraction, "__call__", counted)
-    loaded = rules("".join(rule(f"R{number}", f"ct.name=x{number} and not ct.error exists") for number in range(20)))
+    loaded = rules("".join(rule(f"R{number}", f"ct.info=x{number} and not ct.error exists") for number in range(20)))
     assert alerts(loaded, *EVENTS) == []
-    assert sorted(asked) == ["ct.name"]
+    assert sorted(asked) == ["ct.info"]
+
+
+def test_events_without_what_every_rule_needs_are_not_parsed(
+    rules: Rules, alerts: Alerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    prepare = CloudTrailPlugin.prepare
+
+    def counted(self: CloudTrailPlugin, payloads: Payloads) -> Any:
+        asked.append(len(payloads))
+        return prepare(self, payloads)
+
+    monkeypatch.setattr(CloudTrailPlugin, "prepare", counted)
+    loaded = rules("".join(rule(f"R{number}", f"ct.name=x{number} and not ct.error exists") for number in range(20)))
+    events = [{"eventName": f"x{number}" if number % 10 == 0 else "y"} for number in range(100)]
+    assert [alert.rule for alert in alerts(loaded, *events)] == ["R0", "R10"]
+    assert asked == [10]
 
 
 def test_rules_see_their_own_source_only(rules: Rules) -> None:

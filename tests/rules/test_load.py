@@ -68,6 +68,18 @@ def test_every_key(rules: Rules) -> None:
     assert (rule.definition.capture, rule.definition.capture_duration_ms) == (True, 10)
 
 
+@pytest.mark.parametrize(("text", "value"), [("007", 7), ("0" * 5000 + "1", 1), ("4294967295", 2**32 - 1), ("0", 0)])
+def test_numbers(rules: Rules, text: str, value: int) -> None:
+    item = f"- {{rule: R, desc: d, condition: evt.num>0, output: o, priority: info, capture_duration: {text}}}"
+    assert rules(item).rules[0].definition.capture_duration_ms == value
+
+
+@pytest.mark.parametrize("text", ["4294967296", "-1", "1.0", "0" * 12 + "9" * 12, "1_0"])
+def test_what_is_no_number(load: Load, text: str) -> None:
+    item = f"- {{rule: R, desc: d, condition: evt.num>0, output: o, priority: info, capture_duration: {text}}}"
+    assert [error.code.name for error in load(item).errors] == ["LOAD_ERR_YAML_VALIDATE"]
+
+
 @pytest.mark.parametrize(
     ("text", "code", "where"),
     [

@@ -10,20 +10,20 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scaptools.errors import OutputError
 from scaptools.rules.outputs import delivery
-from scaptools.rules.outputs.delivery import Message, Output, Outputs, UndeliveredError, Worker
+from scaptools.rules.outputs.delivery import Message, Output, Outputs, Pace, UndeliveredError, Worker
 from scaptools.rules.outputs.file import FileOutput
 from scaptools.rules.outputs.http import HttpOutput, HttpSettings
 from scaptools.rules.outputs.program import ProgramOutput
 from scaptools.rules.outputs.syslog import SyslogOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 MESSAGES = [Message(b"alert %d" % number, number % 8) for number in range(5)]
@@ -32,8 +32,7 @@ TEXTS = [message.text for message in MESSAGES]
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "_FIRST_DELAY", 0.01)
-    monkeypatch.setattr(delivery, "_LONGEST_DELAY", 0.05)
+    monkeypatch.setattr(delivery, "Pace", lambda: Pace(first=0.01, longest=0.05))
 
 
 class Flaky(Output):
@@ -223,6 +222,47 @@ def test_a_program_that_fails_is_lost_and_counted() -> None:
     assert report.reason == "cat > /dev/null; exit 3: ended with status 3"
 
 
+def test_what_a_program_left_unread_goes_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "alerts"
+    worker = Worker(ProgramOutput(f"head -c 16 >> {path}", keep_alive=True))  # two alerts
+    for message in MESSAGES:
+        worker.send([message])
+    report = worker.close()
+    assert path.read_bytes().splitlines() == TEXTS
+    assert (report.delivered, report.lost) == (5, 0)
+
+
+def test_an_alert_read_in_part_goes_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "alerts"
+    first = f"test -e {path} && exec cat >> {path}; head -c 12 >> {path}; echo >> {path}"
+    worker = Worker(ProgramOutput(first, keep_alive=True))
+    worker.send(MESSAGES)
+    report = worker.close()
+    assert path.read_bytes().splitlines() == [TEXTS[0], TEXTS[1][:4], *TEXTS[1:]]
+    assert (report.delivered, report.lost) == (5, 0)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_program_that_reads_nothing_is_told_and_its_alerts_are_kept(status: int) -> None:
+    kept: list[Message] = []
+    worker = Worker(ProgramOutput(f"exit {status}", keep_alive=True), patience=0.1, undelivered=kept.extend)
+    worker.send(MESSAGES)
+    report = worker.close()
+    assert sorted(kept, key=lambda message: message.text) == MESSAGES
+    assert (report.delivered, report.lost) == (0, 5)
+    assert f"ended with status {status}" in report.reason
+
+
+def test_a_program_that_does_not_read_for_a_while_gets_everything(tmp_path: Path) -> None:
+    path = tmp_path / "alerts"
+    many = [Message(b"%04d" % number + b"x" * 1000, 1) for number in range(200)]
+    worker = Worker(ProgramOutput(f"sleep 0.3; cat >> {path}", keep_alive=True))
+    worker.send(many)
+    report = worker.close()
+    assert path.read_bytes().splitlines() == [message.text for message in many]
+    assert (report.delivered, report.lost, report.retries) == (200, 0, 0)
+
+
 class Receiver(ThreadingHTTPServer):
     """Keeps what is posted; answers with the statuses it is told to, then with 200."""
 
@@ -231,7 +271,20 @@ class Receiver(ThreadingHTTPServer):
         self.statuses = list(statuses)
         self.bodies: list[bytes] = []
         self.heads: list[dict[str, str]] = []
+        self.open_connections: list[socket.socket] = []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open_connections.append(request)
+        super().process_request(request, client_address)
+
+    def end(self) -> None:
+        """Refuse connections from now on, and break those there are."""
+        self.shutdown()
+        self.server_close()
+        for connection in self.open_connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
@@ -328,6 +381,65 @@ def test_http_receiver_that_is_down_for_a_while() -> None:
         assert receiver.bodies == TEXTS
     assert (report.delivered, report.lost) == (5, 0)
     assert report.retries > 3
+
+
+class Outage(Pace):
+    """Time in which waiting takes none; ``events`` are called once their second has come."""
+
+    def __init__(self, events: dict[float, Callable[[], None]]) -> None:
+        super().__init__()
+        self.seconds = 0.0
+        self.events = events
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self, seconds: float, hurry: threading.Event) -> None:
+        self.seconds += seconds
+        for second in [second for second in self.events if second <= self.seconds]:
+            self.events.pop(second)()
+
+
+@pytest.mark.parametrize("keep_alive", [False, True])
+def test_an_outage_of_half_a_minute_loses_nothing(*, keep_alive: bool) -> None:
+    """The receiver answers, refuses connections for 30 seconds, and comes back at the same port."""
+    said: list[str] = []
+    with contextlib.ExitStack() as stack, receiving() as first:
+        port = first.server_address[1]
+        again: list[Receiver] = []
+
+        def back() -> None:
+            again.append(stack.enter_context(receiving(port)))
+
+        pace = Outage({30: back})
+        output = HttpOutput(HttpSettings(first.url, keep_alive=keep_alive), json_output=True)
+        worker = Worker(output, notify=said.append, pace=pace)
+        worker.send(MESSAGES[:2])
+        while len(first.bodies) < 2:
+            time.sleep(0.001)
+        first.end()
+        for message in MESSAGES[2:] * 8:
+            worker.send([message])
+        report = worker.close()
+        assert 30 <= pace.seconds < 33
+        assert first.bodies + again[0].bodies == TEXTS[:2] + TEXTS[2:] * 8
+    assert (report.delivered, report.lost, report.dropped) == (26, 0, 0)
+    assert report.retries > 15
+    assert len(said) == 1
+
+
+def test_an_outage_beyond_patience_is_told_and_kept() -> None:
+    kept: list[Message] = []
+    with receiving() as receiver:
+        url = receiver.url
+    pace = Outage({})
+    worker = Worker(HttpOutput(HttpSettings(url), json_output=True), patience=60, undelivered=kept.extend, pace=pace)
+    worker.send(MESSAGES)
+    report = worker.close()
+    assert 60 <= pace.seconds < 63
+    assert kept == MESSAGES
+    assert (report.delivered, report.lost) == (0, 5)
+    assert "Connection refused" in report.reason
 
 
 @pytest.mark.parametrize("url", ["ftp://x/", "http:///x", "http://h:x/", "nonsense"])

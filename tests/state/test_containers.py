@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scaptools.state.containers import HOST, cgroup_paths, container_id, parse_container, plain_container
+from scaptools.state.containers import (
+    HOST,
+    cgroup_paths,
+    container_id,
+    parse_container,
+    plain_container,
+    thread_container,
+)
 
 ID = b"697956520d891b5cb0e215093970c733549a3f745f52263c05b37f8a488994f3"
 SHORT = ID[:12]
@@ -60,3 +67,13 @@ def test_what_is_no_container(document: bytes) -> None:
 def test_a_container_told_in_four_parameters() -> None:
     container = plain_container(b"abc", 1, b"web", b"")
     assert (container.id, container.type, container.name, container.image) == (b"abc", "lxc", "web", None)
+
+
+def test_rkt_tells_pod_and_app_by_environment_and_root() -> None:
+    pod = b"0b1c2d3e-0000-4000-8000-0123456789ab"
+    env = b"A=1\0container_uuid=" + pod + b"\0"
+    assert thread_container(b"cpu=/\0", b"/opt/stage2/web/rootfs", env) == pod + b":web"
+    assert thread_container(b"cpu=/\0", b"/opt/stage2/web/rootfs", b"") == b""
+    assert thread_container(b"cpu=/\0", b"/", env) == b""
+    docker = b"cpu=/docker/" + b"a" * 64 + b"\0"
+    assert thread_container(docker, b"/opt/stage2/web/rootfs", env) == b"a" * 12

@@ -7,12 +7,16 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from bench.growth import write_lives
 from scaptools.capture.reader import CaptureReader
+from scaptools.state import lifecycle
 from scaptools.state.engine import StateEngine
 from tests.state.scenarios import START, Ev, capture_bytes, cstr, i64, u32, u64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 
 #: A capture without events; how many processes are made before they are copied; where a block has its thread id.
@@ -66,3 +70,16 @@ def test_time_grows_with_events_and_state_does_not() -> None:
     seconds_for(COPIED)
     few = min(seconds_for(1500) for _ in range(2))
     assert seconds_for(12_000) < 8 * 3 * few
+
+
+def test_main_threads_that_end_before_others_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_MOST_ENDED", 20)
+    made = io.BytesIO()
+    assert write_lives(made, 2000, alive=30) == 14_000
+    engine = StateEngine()
+    for batch in CaptureReader(io.BytesIO(made.getvalue()), window_bytes=1 << 18).batches():
+        engine.advance(batch)
+        population = engine.carried().population
+        assert len(population.threads) < 200
+        assert len(population.ended) <= 21
+        assert sum(population.members.values()) == len(population.threads)

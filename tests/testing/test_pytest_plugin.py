@@ -60,7 +60,7 @@ def test_golden_files(pytester: pytest.Pytester) -> None:
     missing.assert_outcomes(passed=2, failed=1)
     missing.stdout.fnmatch_lines(["*does not exist; run pytest with --update-golden to write it"])
 
-    run(pytester, "DeleteUser", "--update-golden").assert_outcomes(passed=3)
+    run(pytester, "DeleteUser", "--update").assert_outcomes(passed=3)
     assert [json.loads(line) for line in golden(pytester).read_text().splitlines()] == [
         {
             "number": 1,
@@ -77,4 +77,23 @@ def test_golden_files(pytester: pytest.Pytester) -> None:
 
     changed = run(pytester, "DeleteGroup")
     changed.assert_outcomes(passed=2, failed=1)
-    changed.stdout.fnmatch_lines(['-*"message": "deleted (DeleteUser)"*', '+*"message": "deleted (DeleteGroup)"*'])
+    changed.stdout.fnmatch_lines(
+        [
+            "! 2020-09-13T12:26:40.000000000Z Deleted",
+            "*message:",
+            "*- deleted (DeleteUser)",
+            "*+ deleted (DeleteGroup)",
+            "*output_fields.ct.name:",
+            "*- DeleteUser",
+            "*+ DeleteGroup",
+        ],
+        consecutive=True,
+    )
+    run(pytester, "DeleteGroup", "--update-golden").assert_outcomes(passed=3)
+    run(pytester, "DeleteGroup").assert_outcomes(passed=3)
+
+
+def test_damaged_golden_files(pytester: pytest.Pytester) -> None:
+    golden(pytester).parent.mkdir()
+    golden(pytester).write_text('{"rule":\n')
+    run(pytester, "DeleteUser").stdout.fnmatch_lines(["*found.alerts: line 1 is no alert: *"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -217,7 +217,7 @@ PLUGIN_ABIS: Mapping[int, PluginAbi] = MappingProxyType(
 @cache
 def header_text(name: str) -> str:
     """The text of one of the headers."""
-    return (files(__name__) / name).read_text("ascii")
+    return Path(__file__).with_name(name).read_text("ascii")
 
 
 def c_header(major: int) -> str:

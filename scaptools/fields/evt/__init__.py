@@ -1,14 +1,13 @@
-"""The evt.* fields: what an event says by itself.
+"""The evt.* fields, and those declared with them: what an event says by itself.
 
-`evt_fields` makes them in a style and with a context; `EVT_FIELDS` are those that need no context, in the default
-style.
+`evt_fields` makes them in a style and with a context.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaptools.fields.evt import elapsed, header, infrastructure, machine, times
+from scaptools.fields.evt import counting, elapsed, header, infrastructure, machine, times
 from scaptools.fields.evt.arguments import argument_fields
 from scaptools.fields.evt.categories import category_fields
 from scaptools.fields.evt.context import EventContext
@@ -17,13 +16,14 @@ from scaptools.fields.evt.kinds import kind_fields
 from scaptools.fields.evt.opens import open_fields
 from scaptools.fields.evt.outputtime import output_time
 from scaptools.fields.evt.results import result_fields
-from scaptools.fields.paramtext import DEFAULT_STYLE, STATELESS
+from scaptools.fields.paramtext.context import STATELESS
+from scaptools.fields.paramtext.style import DEFAULT_STYLE
 
 if TYPE_CHECKING:
     from scaptools.fields.model import Field
     from scaptools.fields.paramtext import TextStyle
 
-__all__ = ["EVT_FIELDS", "EventContext", "evt_fields"]
+__all__ = ["EventContext", "evt_fields"]
 
 
 def evt_fields(style: TextStyle = DEFAULT_STYLE, context: EventContext | None = None) -> tuple[Field, ...]:
@@ -37,6 +37,7 @@ def evt_fields(style: TextStyle = DEFAULT_STYLE, context: EventContext | None = 
         *header.FIELDS,
         *times.FIELDS,
         *elapsed.FIELDS,
+        *counting.FIELDS,
         output_time(style.times),
         *kind_fields(dialect),
         *category_fields(dialect, context),
@@ -47,6 +48,3 @@ def evt_fields(style: TextStyle = DEFAULT_STYLE, context: EventContext | None = 
         *machine.FIELDS,
         *infrastructure.FIELDS,
     )
-
-
-EVT_FIELDS: tuple[Field, ...] = evt_fields()

@@ -16,8 +16,6 @@ from scaptools.errors import FormatError
 from scaptools.fields.evt.groups import row_count, type_groups
 from scaptools.fields.evt.kinds import GENERIC_TYPES
 from scaptools.fields.model import Cost, Field, FieldArgument
-from scaptools.fields.paramtext import ParamPrinter, TextStyle, best_text
-from scaptools.fields.paramtext.printable import until_nul
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
     from scaptools.capture.batch import EventBatch
     from scaptools.columns import Column, Rows
     from scaptools.fields.evt.groups import TypeGroup
-    from scaptools.fields.paramtext import ParameterContext
+    from scaptools.fields.paramtext.context import ParameterContext
+    from scaptools.fields.paramtext.style import TextStyle
 
 #: A parameter by its place or its name.
 Which = int | str
@@ -82,6 +81,9 @@ class _Text:
     context: ParameterContext
 
     def __call__(self, batch: EventBatch, rows: Rows, which: Which) -> Column:
+        from scaptools.fields.paramtext.arguments import ParamPrinter
+        from scaptools.fields.paramtext.renderers import best_text
+
         printer = ParamPrinter(batch, self.style, self.context)
         parts = []
         for group in type_groups(batch, rows, lambda event: _index_of(event, which) is not None):
@@ -101,6 +103,8 @@ class _AllText:
     context: ParameterContext
 
     def __call__(self, batch: EventBatch, rows: Rows, _argument: Any) -> Texts:
+        from scaptools.fields.paramtext.arguments import ParamPrinter
+
         printer = ParamPrinter(batch, self.style, self.context)
         groups = type_groups(batch, rows, lambda event: event.id not in GENERIC_TYPES)
         tables = ((group.places, group.table) for group in groups)
@@ -122,6 +126,8 @@ def raw_type(which: Any) -> tuple[ParamType, PrintFormat]:
 
 def _raw(batch: EventBatch, rows: Rows, which: str) -> Column:
     """Stored values; numbers in the width of the field's type, however wide the event stores them."""
+    from scaptools.fields.paramtext.printable import until_nul
+
     declared = first_params()[which].type
     parts: list[tuple[Column, Any]] = []
     for group, index in _groups_with(batch, rows, which):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from scaptools.fields.paramtext import ParameterContext
+from scaptools.fields.paramtext.context import ParameterContext
 
 if TYPE_CHECKING:
     import numpy as np

@@ -39,7 +39,10 @@ class TypeGroup:
     @cached_property
     def table(self) -> ParameterTable:
         """The parameters of these events, in the order of ``places``."""
-        return self.batch.parameters(self.event.id, None if self.chosen is None else self.chosen[0])
+        if self.chosen is None or np.array_equal(self.chosen[0], self.batch.rows_of_type(self.event.id)):
+            # Those of all events of a type are kept.
+            return self.batch.parameters(self.event.id)
+        return self.batch.parameters(self.event.id, self.chosen[0])
 
     @property
     def rows(self) -> NDArray[np.intp]:

@@ -10,7 +10,6 @@ from scap_formats.types import ParamType
 from scaptools.columns import Texts, scatter
 from scaptools.fields.evt.groups import row_count, type_groups
 from scaptools.fields.model import Cost, Field
-from scaptools.fields.paramtext.buffers import rendered_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +52,8 @@ class _Element:
         return None
 
     def __call__(self, batch: EventBatch, rows: Rows, _argument: Any) -> Column:
+        from scaptools.fields.paramtext.buffers import rendered_once
+
         column: Column = Texts.of([])
         count = row_count(batch, rows)
         for group in type_groups(batch, rows, lambda event: event.id in _TYPES):

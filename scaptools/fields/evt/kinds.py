@@ -16,9 +16,8 @@ from scaptools.columns import ALL_ROWS, Coded, Deferred, Numbers, Texts
 from scaptools.errors import FormatError
 from scaptools.fields.evt.groups import TypeGroup, row_count, type_groups
 from scaptools.fields.model import Cost, Field, FieldArgument
-from scaptools.fields.paramtext import CLASSIC, Dialect, TextStyle
 from scaptools.fields.paramtext.names import syscall_names
-from scaptools.fields.paramtext.printable import until_nul
+from scaptools.fields.paramtext.style import CLASSIC, Dialect, TextStyle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +106,8 @@ def _types(dialect: Dialect, batch: EventBatch, rows: Rows, _argument: Any) -> C
 
 def _with_async_names(batch: EventBatch, rows: Rows, codes: NDArray[Any], values: Texts) -> tuple[NDArray[Any], Texts]:
     """Codes and values that also have the names async events go by."""
+    from scaptools.fields.paramtext.printable import until_nul
+
     for group in type_groups(batch, rows, lambda event: event.id in ASYNC_TYPES):
         names = until_nul(group.table.column(_ASYNC_NAME).strings().array).dictionary_encode()
         codes[group.places] = np.asarray(names.indices.fill_null(-1 - len(values))) + len(values)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from scaptools.columns import Coded, Texts
 from scaptools.fields.paramtext.arrays import constant, enclosed, some_text
 from scaptools.fields.paramtext.context import text_list
+from scaptools.fields.paramtext.pooling import pooled_texts
 from scaptools.fields.paramtext.renderers import param_text
+from scaptools.fields.paramtext.repetition import find_repetition, runs
 from scaptools.fields.paramtext.values import ParamValues
 from scaptools.fields.paramtext.weave import Choice, Weave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from scap_formats.table import Param
     from scaptools.capture.batch import EventBatch
     from scaptools.capture.parameters import ParameterTable
     from scaptools.columns import Numbers
@@ -31,6 +34,17 @@ if TYPE_CHECKING:
 _WORKING_DIRECTORY = -100
 #: Up to this many texts are put together one by one.
 _FEW_VALUES = 64
+#: Up to so many events share the work with those of other types.
+_FEW_EVENTS = 1024
+
+
+class _Stored(NamedTuple):
+    """The events of a table that have their first ``number`` parameters and no more, as its rows; None for all."""
+
+    table: ParameterTable
+    params: Sequence[Param]
+    number: int
+    rows: NDArray[np.intp] | None
 
 
 class ParamPrinter:
@@ -44,54 +58,81 @@ class ParamPrinter:
     def text(self, table: ParameterTable, index: int, *, newest: bool = False) -> ParamText:
         """Parameter ``index`` of all events of a table; ``newest`` reads it by the newest declaration."""
         event = table.declaration
-        param = event.params[index] if newest else self._style.params_of(event)[index]
+        return param_text(self._values(table, index, event.params if newest else self._style.params_of(event)))
+
+    def _values(
+        self, table: ParameterTable, index: int, params: Sequence[Param], rows: NDArray[np.intp] | None = None
+    ) -> ParamValues:
+        """Parameter ``index`` of the events of a table at some of its rows, None for all."""
+        param = params[index]
         dirfds = None
         if param.dirfd_param is not None:
             numbers = table.column(param.dirfd_param).numbers_as(
                 np.dtype("<i8" if table.byteorder == "little" else ">i8")
             )
             dirfds = np.where(numbers.validity(), numbers.values, _WORKING_DIRECTORY)
-        return param_text(
-            ParamValues(
-                table.column(index),
-                param,
-                self._batch,
-                table.rows,
-                self._style.dialect_of(event),
-                self._style,
-                self._context,
-                dirfds,
-            )
+        dialect = self._style.dialect_of(table.declaration)
+        values = ParamValues(
+            table.column(index), param, self._batch, table.rows, dialect, self._style, self._context, dirfds
         )
+        return values if rows is None else values.take(rows)
 
     def arguments(self, tables: Iterable[tuple[NDArray[np.intp], ParameterTable]], count: int) -> pa.Array:
         """All parameters of the events of some tables, each with the rows it has in the result; others are empty."""
         weave, brackets = Weave(count), Brackets()
+        few: list[tuple[NDArray[np.intp], _Stored]] = []
         for places, table in tables:
-            declared = len(self._style.params_of(table.declaration))
-            counts = np.minimum(table.counts, declared)
-            least, most = int(counts.min(initial=declared)), int(counts.max(initial=0))
-            for stored in range(max(least, 1), most + 1):
-                index = None if least == most else np.flatnonzero(counts == stored)
-                if index is not None and not len(index):
-                    continue
-                pieces = list(self._pieces(table, stored, index, brackets))
-                weave.add(places if index is None else places[index], pieces)
+            for stored in self._stored(table):
+                at = places if stored.rows is None else places[stored.rows]
+                if len(at) <= _FEW_EVENTS:
+                    few.append((at, stored))
+                else:
+                    weave.add(at, list(self._pieces(stored, brackets)))
+        texts = iter(
+            pooled_texts([self._value_of(stored, place) for _, stored in few for place in range(stored.number)])
+        )
+        for at, stored in few:
+            weave.add(at, list(self._written(stored, range(stored.number), texts, brackets)))
         return weave.text()
 
-    def _pieces(
-        self, table: ParameterTable, stored: int, index: NDArray[np.intp] | None, brackets: Brackets
-    ) -> Iterator[Piece]:
+    def _stored(self, table: ParameterTable) -> Iterator[_Stored]:
+        """The events of a table that have a parameter, those with as many parameters together."""
         params = self._style.params_of(table.declaration)
+        counts = np.minimum(table.counts, len(params))
+        least, most = int(counts.min(initial=len(params))), int(counts.max(initial=0))
+        for count in range(max(least, 1), most + 1):
+            rows = None if least == most else np.flatnonzero(counts == count)
+            if rows is None or len(rows):
+                yield _Stored(table, params, count, rows)
+
+    def _value_of(self, stored: _Stored, place: int, examples: NDArray[np.intp] | None = None) -> ParamValues:
+        return self._values(stored.table, place, stored.params, stored.rows if examples is None else examples)
+
+    def _pieces(self, stored: _Stored, brackets: Brackets) -> Iterator[Piece]:
+        """The pieces of many events, a single one for parameters that repeat."""
+        for places in runs(stored.params[: stored.number]):
+            repetition = None
+            if stored.rows is None and len(places) > 1:
+                repetition = find_repetition([stored.table.column(place) for place in places])
+            examples = None if repetition is None else repetition.examples
+            texts = (param_text(self._value_of(stored, place, examples)) for place in places)
+            pieces = self._written(stored, places, texts, brackets)
+            if repetition is None:
+                yield from pieces
+            else:
+                weave = Weave(len(repetition.examples))
+                weave.add(np.arange(len(repetition.examples)), list(pieces))
+                yield Coded(repetition.codes, Texts(weave.text()))
+
+    def _written(
+        self, stored: _Stored, places: range, texts: Iterator[ParamText], brackets: Brackets
+    ) -> Iterator[Piece]:
+        """The pieces of some parameters, one after the other; takes as many texts."""
         blank = self._style.dialect.trailing_blank
-        for place in range(stored):
-            text = self.text(table, place)
-            plain, resolved = text.plain, text.resolved
-            if index is not None:
-                plain = plain.take(index)
-                resolved = None if resolved is None else resolved.take(index)
-            end = b" " if blank or place + 1 < stored else b""
-            yield from argument_pieces(params[place].name.encode(), plain, resolved, end, brackets)
+        for place in places:
+            text = next(texts)
+            end = b" " if blank or place + 1 < stored.number else b""
+            yield from argument_pieces(stored.params[place].name.encode(), text.plain, text.resolved, end, brackets)
 
 
 def argument_pieces(

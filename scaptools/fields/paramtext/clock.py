@@ -25,15 +25,21 @@ _DAY_SECONDS = 86_400
 _QUARTER_SECONDS = 900
 
 #: Parts of a clock's text by the letter that stands for them in a layout, with their widths.
-_WIDTHS = {"d": len("2020-01-31"), "t": len("23:59:59"), "n": len("123456789"), "z": len("+0100")}
+_WIDTHS = {
+    "d": len("2020-01-31"),
+    "t": len("23:59:59"),
+    "s": len("1577836800"),
+    "n": len("123456789"),
+    "z": len("+0100"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
     """How a timestamp is written.
 
-    In ``layout`` d is the date, t the time of day, n nine digits of nanoseconds and z the offset from UTC; everything
-    else stands for itself.
+    In ``layout`` d is the date, t the time of day, s ten digits of seconds since the epoch, n nine of nanoseconds and z
+    the offset from UTC; everything else stands for itself.
     """
 
     layout: str
@@ -42,34 +48,42 @@ class Clock:
     def texts(self, timestamps: NDArray[np.uint64]) -> pa.Array:
         """Timestamps in ns since the epoch, shape ``(n,)``, as an Arrow ``binary`` array without nulls."""
         record = _record_dtype(self.layout)
-        rows = np.empty(len(timestamps), record)
         seconds = timestamps // np.uint64(NANOSECONDS)
+        codes, found = distinct(seconds)
+        # All but the nanoseconds is the same for all events of a second, and is copied as a whole.
+        frames = self._frames(found).view(np.dtype((np.void, record.itemsize)))
+        rows = frames[codes].view(record)
+        if "n" in self.layout:
+            digits = _nine_digits((timestamps - seconds * np.uint64(NANOSECONDS)).astype(np.uint32))
+            for index, part in enumerate(self.layout):
+                if part == "n":
+                    rows[f"f{index}"] = digits
+        return fixed_width(rows.view(np.uint8).reshape(len(rows), record.itemsize))
+
+    def _frames(self, seconds: NDArray[np.uint64]) -> NDArray[Any]:
+        """The text of each second without nanoseconds."""
+        frames = np.zeros(len(seconds), _record_dtype(self.layout))
         local = seconds.astype(np.int64)
         offsets = np.zeros(len(local), np.int64) if self.utc else zone_offsets(local)
         local += offsets
         for index, part in enumerate(self.layout):
-            rows[f"f{index}"] = self._part(part, timestamps, seconds, local, offsets)
-        return fixed_width(rows.view(np.uint8).reshape(len(rows), record.itemsize))
+            if part != "n":
+                frames[f"f{index}"] = _part(part, seconds, local, offsets)
+        return frames
 
-    def _part(
-        self,
-        part: str,
-        timestamps: NDArray[np.uint64],
-        seconds: NDArray[np.uint64],
-        local: NDArray[np.int64],
-        offsets: NDArray[np.int64],
-    ) -> Any:
-        if part == "t":
-            return _times_of_day()[local % _DAY_SECONDS]
-        if part == "n":
-            return _nine_digits((timestamps - seconds * np.uint64(NANOSECONDS)).astype(np.uint32))
-        if part == "d":
-            codes, days = distinct(local // _DAY_SECONDS)
-            return days.astype("datetime64[D]").astype("S10")[codes]
-        if part == "z":
-            codes, found = distinct(offsets)
-            return np.array([_offset_text(offset) for offset in found.tolist()], "S5")[codes]
-        return part.encode()
+
+def _part(part: str, seconds: NDArray[np.uint64], local: NDArray[np.int64], offsets: NDArray[np.int64]) -> Any:
+    if part == "t":
+        return _times_of_day()[local % _DAY_SECONDS]
+    if part == "s":
+        return np.ascontiguousarray(digit_matrix(seconds, _WIDTHS["s"])).view("S10").reshape(-1)
+    if part == "d":
+        codes, days = distinct(local // _DAY_SECONDS)
+        return days.astype("datetime64[D]").astype("S10")[codes]
+    if part == "z":
+        codes, found = distinct(offsets)
+        return np.array([_offset_text(offset) for offset in found.tolist()], "S5")[codes]
+    return part.encode()
 
 
 def zone_offsets(seconds: NDArray[np.int64]) -> NDArray[np.int64]:

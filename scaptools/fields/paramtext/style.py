@@ -6,7 +6,7 @@ knows are always printed by its rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,8 @@ class TimeStyle(Enum):
 class Dialect:
     """What differs between sysdig 0.29.3 and today's libraries; each dialect equals only itself.
 
-    ``old_view`` prints the parameters 0.29.3 knows by the names and formats it has for them. ``trailing_blank`` ends
+    ``old_view`` prints the parameters 0.29.3 knows by the names and formats it has for them; ``appends_newer`` behind
+    them those that newer writers store besides. ``trailing_blank`` ends
     every parameter with a blank instead of separating them by one. ``first_alias`` prints one name for a value that
     has several. ``printable_paths`` drops bytes outside printable ASCII from paths. ``empty_is_base`` resolves an
     empty path to the directory it would start from. ``failed_always`` answers whether an event failed also where it
@@ -59,6 +60,7 @@ class Dialect:
 
     name: str
     old_view: bool
+    appends_newer: bool
     trailing_blank: bool
     first_alias: bool
     printable_paths: bool
@@ -76,6 +78,7 @@ def _types(names: str, text: bytes) -> dict[ParamType, bytes]:
 CLASSIC = Dialect(
     name="sysdig 0.29",
     old_view=True,
+    appends_newer=True,
     trailing_blank=True,
     first_alias=True,
     printable_paths=True,
@@ -84,10 +87,13 @@ CLASSIC = Dialect(
     missing=_types("BYTEBUF CHARBUF FSPATH FSRELPATH", b"")
     | _types("SOCKADDR SOCKTUPLE FDLIST CHARBUFARRAY CHARBUF_PAIR_ARRAY DYN", b"NULL"),
 )
+#: sysdig 0.29.3 with those of its faults that follow a rule (`scaptools.fields.faults`): for comparing cell by cell.
+FAITHFUL = replace(CLASSIC, name="sysdig 0.29 with its faults", appends_newer=False)
 #: The libraries in use since Falco 0.44.
 CURRENT = Dialect(
     name="current",
     old_view=False,
+    appends_newer=False,
     trailing_blank=False,
     first_alias=False,
     printable_paths=False,
@@ -114,9 +120,11 @@ class TextStyle:
         return CURRENT if event.old_params is None else self.dialect
 
     def params_of(self, event: EventType) -> tuple[Param, ...]:
-        """The parameters of an event type that are printed, in order."""
+        """The parameters of an event type that are printed where they are stored, in order."""
         old = event.old_params if self.dialect.old_view else None
-        return event.params if old is None else old
+        if old is None:
+            return event.params
+        return (*old, *event.params[len(old) :]) if self.dialect.appends_newer else old
 
     def name_of(self, event: EventType) -> str:
         """The name of an event type."""

@@ -64,7 +64,10 @@ class Config:
             "about": "Choose objects exactly as version 0.17.1 of the plugin of that name does, slips included",
         },
     )
-    aws: AwsConfig = field(default_factory=AwsConfig, metadata={"key": "aws", "about": "Access to AWS"})
+    aws: AwsConfig = field(
+        default_factory=AwsConfig,
+        metadata={"key": "aws", "about": "Access to AWS: profile, region, config, credentials"},
+    )
 
     @staticmethod
     def parse(values: Mapping[str, Any], *, plugin: str) -> Config:

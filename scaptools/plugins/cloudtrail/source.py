@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from scaptools.errors import PluginError
+import numpy as np
+
 from scaptools.plugins.cloudtrail.bucket import BUCKET_SCHEME, BucketFiles
 from scaptools.plugins.cloudtrail.events import events_of
 from scaptools.plugins.cloudtrail.files import LocalFiles, LogFiles, text_of
 from scaptools.plugins.cloudtrail.messages import QUEUE_SCHEME, QueueFiles
-from scaptools.plugins.contract import EventStream
+from scaptools.plugins.contract import EventColumns, EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from scaptools.plugins.cloudtrail.config import Config
-    from scaptools.plugins.contract import SourceEvent
 
 Opener: TypeAlias = "Callable[[str, Config, str], LogFiles]"
-#: Most events of one batch.
-_BATCH: Final = 128
+#: A batch without events, which says that there is nothing right now.
+_NOTHING: Final = EventColumns(b"", np.zeros(0, np.uint32), np.zeros(0, np.uint64))
 
 
 def _open_local(params: str, config: Config, plugin: str) -> LogFiles:
@@ -56,28 +56,11 @@ class CloudTrailStream(EventStream):
         self._files = files
         self._plugin = plugin
 
-    def __iter__(self) -> Iterator[list[SourceEvent]]:
-        """Batches of at most 128 events. Raises PluginError after what precedes the fault has been handed out."""
-        batch: list[SourceEvent] = []
-        try:
-            for event in self._events():
-                if event is not None:
-                    batch.append(event)
-                if event is None or len(batch) == _BATCH:
-                    yield batch
-                    batch = []
-        except PluginError:
-            if batch:
-                yield batch
-            raise
-        if batch:
-            yield batch
-
-    def _events(self) -> Iterator[SourceEvent | None]:
-        """Every event; None where there is nothing right now."""
+    def __iter__(self) -> Iterator[EventColumns]:
+        """Batches of events of one file each. Raises PluginError after what precedes the fault has been handed out."""
         for file in self._files:
             if file is None:
-                yield None
+                yield _NOTHING
                 continue
             text = text_of(file, plugin=self._plugin)
             if text is not None:

@@ -15,6 +15,7 @@ from scaptools.errors import PluginError
 from scaptools.plugins.contract import ArgumentRule, ExtractorPlugin, Payloads, PluginField, PluginInfo
 from scaptools.plugins.json.pointer import parse_pointer
 from scaptools.plugins.jsontext import Documents, indented
+from scaptools.plugins.jsontext.marks import in_value
 from scaptools.plugins.jsontext.texts import cut_at_nul, replaced, truths
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from scaptools.columns import Column, Mask
+    from scaptools.plugins.contract import Marks
 
 _NAME: Final = "json"
 
@@ -55,20 +57,21 @@ def _time(payloads: JsonPayloads, _: str) -> pa.Array:
     return pc.if_else(truths(payloads.readable()), digits, pa.scalar(None, pa.binary()))
 
 
-#: Field name without its first part, argument, how it is computed, what it means.
-_FIELDS: Final[tuple[tuple[str, ArgumentRule, Callable[[JsonPayloads, str], pa.Array], str], ...]] = (
+#: Field name without its first part, argument, how it is computed, what it means, and its marks.
+_FIELDS: Final[tuple[tuple[str, ArgumentRule, Callable[[JsonPayloads, str], pa.Array], str, Marks | None], ...]] = (
     (
         "value",
         ArgumentRule.REQUIRED_KEY,
         _value,
         "Value a JSON pointer leads to: a string as its text, anything else as JSON",
+        in_value,
     ),
-    ("obj", ArgumentRule.NONE, _document, "The whole document, indented"),
-    ("rawtime", ArgumentRule.NONE, _time, "Time of the event in nanoseconds since the epoch"),
+    ("obj", ArgumentRule.NONE, _document, "The whole document, indented", None),
+    ("rawtime", ArgumentRule.NONE, _time, "Time of the event in nanoseconds since the epoch", None),
 )
 #: The second is the name these fields had before there were plugins.
 _PREFIXES: Final = ("json", "jevt")
-_RULES: Final = {f"{prefix}.{name}": (argument, rule) for prefix in _PREFIXES for name, argument, rule, _ in _FIELDS}
+_RULES: Final = {f"{prefix}.{name}": (argument, rule) for prefix in _PREFIXES for name, argument, rule, *_ in _FIELDS}
 
 
 class JsonPlugin(ExtractorPlugin):
@@ -93,9 +96,9 @@ class JsonPlugin(ExtractorPlugin):
         "additionalProperties": True,
     }
     fields: ClassVar[tuple[PluginField, ...]] = tuple(
-        PluginField(f"{prefix}.{name}", ParamType.CHARBUF, about, argument)
+        PluginField(f"{prefix}.{name}", ParamType.CHARBUF, about, argument, marks=marks)
         for prefix in _PREFIXES
-        for name, argument, _, about in _FIELDS
+        for name, argument, _, about, marks in _FIELDS
     )
 
     def __init__(self, config: dict[str, Any] | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from scap_formats.types import ParamType
 from scaptools.plugins.contract import ArgumentRule, PluginField
+from scaptools.plugins.jsontext.marks import in_value
 from scaptools.plugins.k8saudit import rules
 from scaptools.plugins.k8saudit.rules import (
     ROLE_RULES,
@@ -26,12 +27,16 @@ from scaptools.plugins.k8saudit.rules import (
 )
 
 if TYPE_CHECKING:
+    from scaptools.plugins.contract import Marks
     from scaptools.plugins.k8saudit.rules import KeyRule, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One field: what it is called, how it is computed, what it means; one of the rules is set."""
+    """One field: what it is called, how it is computed, what it means; one of the rules is set.
+
+    ``marks`` is as in `PluginField`.
+    """
 
     name: str
     about: str
@@ -39,6 +44,7 @@ class Entry:
     key_rule: KeyRule | None = None
     is_list: bool = False
     indexed: bool = False
+    marks: Marks | None = None
 
     def declared(self) -> PluginField:
         """The field as the plugin contract has it."""
@@ -47,11 +53,11 @@ class Entry:
             argument = ArgumentRule.REQUIRED_KEY
         elif self.indexed:
             argument = ArgumentRule.OPTIONAL_INDEX
-        return PluginField(self.name, ParamType.CHARBUF, self.about, argument, self.is_list)
+        return PluginField(self.name, ParamType.CHARBUF, self.about, argument, self.is_list, marks=self.marks)
 
 
 def _scalar(name: str, path: str, about: str) -> Entry:
-    return Entry(f"ka.{name}", about, text(path))
+    return Entry(f"ka.{name}", about, text(path), marks=in_value)
 
 
 def _keyed(name: str, rule: KeyRule, about: str) -> Entry:

@@ -146,7 +146,8 @@ class _Entry:
         return rule
 
     def _properties(self) -> frozenset[str]:
-        properties = self.value.get("properties", [])
+        # The Go SDK writes null for none.
+        properties = self.value.get("properties") or []
         if not (isinstance(properties, list) and all(isinstance(name, str) for name in properties)):
             raise self._wrong("has properties that are no list of strings")
         return frozenset(properties)

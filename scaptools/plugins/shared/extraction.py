@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from scap_formats.types import ParamType
 from scaptools.errors import PluginError
 from scaptools.plugins.contract import ArgumentRule
@@ -18,10 +16,12 @@ from scaptools.plugins.contract import ArgumentRule
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from scaptools.plugins.contract import PluginField
-    from scaptools.plugins.shared.calls import Calls, PluginInputs
+    from scaptools.plugins.shared.calls import Calls
+    from scaptools.plugins.shared.payloads import PluginInputs
 
 #: Most values of one list; beyond, its length is garbage.
 LONGEST_LIST: Final = 1 << 20
@@ -95,6 +95,8 @@ class Extracted:
     @staticmethod
     def joined(parts: Sequence[Extracted]) -> Extracted:
         """Parts below each other; at least one."""
+        import numpy as np
+
         return (
             parts[0]
             if len(parts) == 1
@@ -106,6 +108,16 @@ def extract(calls: Calls, request: FieldRequest, inputs: PluginInputs, rows: sli
     """Ask the plugin about some of the inputs. Raises PluginError where an answer cannot be one."""
     from scaptools.plugins.shared.loop import extract_compiled
 
+    field, _kept = field_of(calls, request)
+    compiled = extract_compiled(calls, request, field, inputs, rows)
+    if compiled is not None:
+        return compiled
+    one_by_one = _extract_single if calls.library.abi.major == 0 else _extract_many
+    return one_by_one(calls, request, field, calls.pointers(inputs, rows))
+
+
+def field_of(calls: Calls, request: FieldRequest) -> tuple[Any, Any]:
+    """The structure that asks for a field, and what has to be kept as long as it is used."""
     field = calls.ffi.new("ss_plugin_extract_field *")
     name = calls.ffi.new("char[]", request.name.encode())
     field.field_id = request.number
@@ -121,11 +133,7 @@ def extract(calls: Calls, request: FieldRequest, inputs: PluginInputs, rows: sli
         field.arg_index = calls.no_index if request.index is None else request.index
         field.arg_present = request.key is not None or request.index is not None
         field.flist = request.is_list
-    compiled = extract_compiled(calls, request, field, inputs, rows)
-    if compiled is not None:
-        return compiled
-    one_by_one = _extract_single if calls.library.abi.major == 0 else _extract_many
-    return one_by_one(calls, request, field, calls.pointers(inputs, rows))
+    return field, (name, argument)
 
 
 def wrong_answer(calls: Calls, request: FieldRequest, field: Any) -> PluginError:
@@ -140,6 +148,8 @@ def _extract_single(calls: Calls, request: FieldRequest, field: Any, inputs: Seq
     """Generation 0, whose answers lie in the structure itself."""
     ask = calls.extractor(field)
     null, string = calls.ffi.NULL, calls.ffi.string
+    import numpy as np
+
     counts = np.zeros(len(inputs), np.uint32)
     values: list[Any] = []
     numeric = request.type in NUMBER_TYPES
@@ -155,25 +165,33 @@ def _extract_single(calls: Calls, request: FieldRequest, field: Any, inputs: Seq
         else:
             continue
         counts[row] = 1
-    return _gathered(request.type, counts, values)
+    return gathered(request.type, counts, values)
 
 
 def _extract_many(calls: Calls, request: FieldRequest, field: Any, inputs: Sequence[Any]) -> Extracted:
     """Later generations, whose answers are arrays."""
-    ask = calls.extractor(field)
-    result, null = field.res, calls.ffi.NULL
-    read = _reader(calls, request.type, result)
+    import numpy as np
+
     counts = np.zeros(len(inputs), np.uint32)
     values: list[Any] = []
+    ask = asker(calls, request, field, values)
     for row, event in enumerate(inputs):
+        counts[row] = ask(event)
+    return gathered(request.type, counts, values)
+
+
+def asker(calls: Calls, request: FieldRequest, field: Any, values: list[Any]) -> Callable[[Any], int]:
+    """A function that asks about one event and adds what the plugin gives to ``values``; how many that were."""
+    call = calls.extractor(field)
+    result, null = field.res, calls.ffi.NULL
+    read = _reader(calls, request.type, result)
+
+    def ask(event: Any) -> int:
         result.u64 = null
         field.res_len = 0
-        if ask(event):
-            continue
-        length = field.res_len
-        if not length:
-            continue
-        length = length if request.is_list else 1
+        if call(event) or not field.res_len:
+            return 0
+        length = field.res_len if request.is_list else 1
         if result.u64 == null or length > LONGEST_LIST:
             raise wrong_answer(calls, request, field)
         before = len(values)
@@ -181,8 +199,9 @@ def _extract_many(calls: Calls, request: FieldRequest, field: Any, inputs: Seque
             value = read(index)
             if value is not None:
                 values.append(value)
-        counts[row] = len(values) - before
-    return _gathered(request.type, counts, values)
+        return len(values) - before
+
+    return ask
 
 
 def _reader(calls: Calls, type_: ParamType, result: Any) -> Callable[[int], Any]:
@@ -209,7 +228,10 @@ def _reader(calls: Calls, type_: ParamType, result: Any) -> Callable[[int], Any]
     return address
 
 
-def _gathered(type_: ParamType, counts: NDArray[np.uint32], values: list[Any]) -> Extracted:
+def gathered(type_: ParamType, counts: NDArray[np.uint32], values: list[Any]) -> Extracted:
+    """Values one after the other, with how many each event has, as arrays."""
+    import numpy as np
+
     none = np.zeros(0, np.uint8)
     if type_ in NUMBER_TYPES:
         return Extracted(counts, np.array(values, NUMBER_TYPES[type_]), none.view(np.uint32), none)

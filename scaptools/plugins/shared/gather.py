@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import tempfile
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import cffi
 import numpy as np
+
+from scaptools.plugins.shared.memory import UnreadableError, memory_file
+from scaptools.plugins.shared.parsed_loop import ffi
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,27 +24,9 @@ if TYPE_CHECKING:
 _MOST_PIECES: Final = 1024
 
 
-class UnreadableError(Exception):
-    """A piece lies where nothing can be read; ``piece`` is its number."""
-
-    def __init__(self, piece: int) -> None:
-        super().__init__(f"piece {piece} cannot be read")
-        self.piece = piece
-
-
 @cache
-def _libc() -> tuple[Any, Any]:
-    ffi = cffi.FFI()
-    ffi.cdef("ssize_t pwritev(int file, const void *pieces, int count, int64_t offset);")
-    return ffi, ffi.dlopen(None)
-
-
-def memory_file(name: str) -> int:
-    """A descriptor of a file that lies in memory and has no name others could find it by."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create(name)
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+def _libc() -> Any:
+    return ffi.dlopen(None)
 
 
 def write_pieces(file: int, offset: int, addresses: NDArray[np.uint64], sizes: NDArray[Any]) -> int:
@@ -51,7 +34,7 @@ def write_pieces(file: int, offset: int, addresses: NDArray[np.uint64], sizes: N
 
     Raises UnreadableError at the first piece that cannot be read, after those before it have been written, and OSError.
     """
-    ffi, libc = _libc()
+    libc = _libc()
     if len(addresses) == 1 and sizes[0]:
         return _write_one(file, offset, int(addresses[0]), int(sizes[0]))
     pieces = np.empty((len(addresses), 2), np.uint64)
@@ -78,7 +61,6 @@ def write_pieces(file: int, offset: int, addresses: NDArray[np.uint64], sizes: N
 
 def _write_one(file: int, offset: int, address: int, size: int) -> int:
     """`write_pieces` of one piece, which a source of rare events gives every time."""
-    ffi, _ = _libc()
     try:
         wrote = os.pwrite(file, ffi.buffer(ffi.cast("char *", address), size), offset)
     except OSError as error:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import cffi
-import numpy as np
+from scap_formats.plugin_abi import PLUGIN_ABIS
 
-from scap_formats.plugin_abi import PLUGIN_ABIS, header_text
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @cache
 def ffi_of(major: int) -> Any:
     """The cffi interface of one API generation; one each, because the same symbol changes its signature."""
-    abi = PLUGIN_ABIS[major]
-    ffi = cffi.FFI()
-    for name in abi.packed:
-        ffi.cdef(header_text(name), packed=True)
-    for name in abi.headers:
-        ffi.cdef(header_text(name))
-    return ffi
+    (header,) = PLUGIN_ABIS[major].headers
+    return import_module(f"scap_formats.plugin_abi.parsed.{header.removesuffix('.h')}").ffi
 
 
 @cache
 def struct_dtype(major: int, name: str) -> np.dtype[Any]:
     """A declared structure as a numpy dtype: pointers are uint64, what is neither number nor pointer is left out."""
+    import numpy as np
+
     ffi = ffi_of(major)
     ctype = ffi.typeof(name)
     members = [(key, member, _number(ffi, member.type)) for key, member in ctype.fields]

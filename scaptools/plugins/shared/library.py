@@ -42,7 +42,7 @@ class Library:
 
     def has(self, symbol: str) -> bool:
         """Whether the library exports a symbol (without the common prefix)."""
-        return hasattr(self.handle, SYMBOL_PREFIX + symbol)
+        return _symbol(self.ffi, self.handle, symbol) is not None
 
     def call(self, symbol: str, *arguments: Any) -> Any:
         """Call a symbol that is there."""
@@ -74,11 +74,8 @@ def open_library(path: str) -> Library:
     # Only the one symbol whose signature never changed is called before the generation is known.
     ffi = ffi_of(min(PLUGIN_ABIS))
     handle = _opened(ffi, file)
-    try:
-        asked = getattr(handle, f"{SYMBOL_PREFIX}get_required_api_version")
-    except AttributeError as error:
-        raise PluginError("is no plugin: it does not say which API it requires", plugin=path) from error
-    pointer = asked()
+    asked = _symbol(ffi, handle, "get_required_api_version")
+    pointer = ffi.NULL if asked is None else asked()
     if pointer == ffi.NULL:
         raise PluginError("is no plugin: it does not say which API it requires", plugin=path)
     abi, api = abi_for(bytes(ffi.string(pointer, 256)).decode("utf-8", "replace"), plugin=path)
@@ -88,6 +85,14 @@ def open_library(path: str) -> Library:
     if missing:
         raise library.error(f"lacks the symbol {SYMBOL_PREFIX}{missing[0]}")
     return library
+
+
+def _symbol(ffi: Any, handle: Any, symbol: str) -> Any:
+    """A function of a library, None where either the library or its generation has none of that name."""
+    try:
+        return getattr(handle, SYMBOL_PREFIX + symbol)
+    except (AttributeError, ffi.error):
+        return None
 
 
 def _opened(ffi: Any, file: Path) -> Any:

@@ -6,14 +6,14 @@ import json
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+K = TypeVar("K", bound="Hashable")
 
 _LENGTH: Final = struct.Struct("<I")
 #: Longest message; whatever is longer does not come from us.
@@ -75,9 +75,11 @@ class Channel:
         self.end.close()
 
 
-def write_arrays(file: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+def write_arrays(file: int, arrays: Mapping[K, NDArray[Any]]) -> dict[K, Any]:
     """Put arrays into a file in memory; the description `read_arrays` needs."""
-    described: dict[str, Any] = {}
+    import numpy as np
+
+    described: dict[K, Any] = {}
     offset = 0
     for name, array in arrays.items():
         described[name] = [array.dtype.str, len(array), offset]
@@ -93,6 +95,8 @@ def write_arrays(file: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any
 
 def read_arrays(memory: Any, described: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """The arrays of `write_arrays`, over the memory they lie in (a map or a copy of it)."""
+    import numpy as np
+
     return {
         name: np.frombuffer(memory, np.dtype(dtype), count, offset) if count else np.zeros(0, np.dtype(dtype))
         for name, (dtype, count, offset) in described.items()
@@ -101,4 +105,6 @@ def read_arrays(memory: Any, described: Mapping[str, Any]) -> dict[str, NDArray[
 
 def extent(described: Mapping[str, Any]) -> int:
     """How many bytes the arrays of a description take."""
+    import numpy as np
+
     return max((offset + np.dtype(dtype).itemsize * count for dtype, count, offset in described.values()), default=0)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scap_formats.plugin import ASYNC_EVENT
 from scap_formats.plugin_abi import STATE_MEMBERS, LogSeverity, ReturnCode, StateType
-from scaptools.plugins.shared.tables import HostTable, Register, TableEntry, TableError, threads_table
+from scaptools.plugins.shared.tables import HostTable, Register, SystemTables, TableEntry, TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from scaptools.plugins.shared.declaration import Declaration
     from scaptools.plugins.shared.library import Library
@@ -43,14 +43,10 @@ class PluginTable:
     fields: Any
 
 
+#: The host's own tables in this process.
+SYSTEM: Final = SystemTables()
 #: Tables of this process by name; plugins loaded into it find each other's here.
-_TABLES: Final[dict[str, HostTable | PluginTable]] = {}
-
-
-def _tables() -> dict[str, HostTable | PluginTable]:
-    if "threads" not in _TABLES:
-        _TABLES["threads"] = threads_table()
-    return _TABLES
+_TABLES: Final[dict[str, HostTable | PluginTable]] = {SYSTEM.threads.name: SYSTEM.threads}
 
 
 def _host_table(table: Any) -> HostTable:
@@ -67,18 +63,25 @@ class HostServices:
         self.ffi = library.ffi
         self.declaration = declaration
         self.owner = self.ffi.new_handle(self)
-        self.events: list[bytes] = []
+        #: The plugin id asynchronous events are given.
+        self.source_id = 0
+        self.uses_tables = False
         self.latest_ns = 0
+        self._events: list[bytes] = []
+        self._arrival = threading.Condition()
         self._things = Register()
         self._error = self.ffi.new("char[]", b"")
         self._kept: list[Any] = []
         self._own_tables: list[str] = []
         self._texts: dict[tuple[int, int], Any] = {}
-        self._routines: dict[int, threading.Event] = {}
+        self._routines: dict[int, tuple[threading.Event, threading.Thread]] = {}
         self.get_last_error = self._callback("const char *(void *)", lambda _owner: self._error)
         self.log = self._callback("void (void *, const char *, const char *, int)", self._log)
         self.handler = self._callback(
             "ss_plugin_rc (void *, const ss_plugin_event *, char *)", self._take_event, ReturnCode.FAILURE
+        )
+        self.dump_handler = self._callback(
+            "ss_plugin_rc (void *, const ss_plugin_event *, char *)", self._take_dumped, ReturnCode.FAILURE
         )
         self.reader, self.reader_ext = self._vtables("reader")
         self.writer, self.writer_ext = self._vtables("writer")
@@ -94,10 +97,19 @@ class HostServices:
 
     def end(self) -> None:
         """Stop the routines and take back the plugin's tables."""
-        for stop in self._routines.values():
-            stop.set()
+        self.stop_routines()
         for name in self._own_tables:
             _TABLES.pop(name, None)
+        self._own_tables.clear()
+
+    def stop_routines(self) -> None:
+        """Stop the routines, and wait for those that are under way."""
+        routines, self._routines = self._routines, {}
+        for stop, _ in routines.values():
+            stop.set()
+        for _, thread in routines.values():
+            if thread is not threading.current_thread():
+                thread.join(_ROUTINE_END_SECONDS)
 
     def listen_input(self) -> Any:
         """What ``capture_open`` and ``capture_close`` are given."""
@@ -208,7 +220,7 @@ class HostServices:
         return made
 
     def _list_tables(self, _owner: Any, number: Any) -> Any:
-        tables = _tables()
+        tables = _TABLES
         listed = self.ffi.new("ss_plugin_table_info[]", max(len(tables), 1))
         for info, table in zip(listed, tables.values(), strict=False):
             info.name = self._string(table.name)
@@ -219,16 +231,17 @@ class HostServices:
 
     def _get_table(self, _owner: Any, name: Any, key_type: int) -> Any:
         text = self.library.text(name) or ""
-        table = _tables().get(text)
+        table = _TABLES.get(text)
         if table is None:
             return self.ffi.NULL
         if table.key_type != key_type:
             raise TableError(f"table {text} has keys of type {StateType(table.key_type).name}")
+        self.uses_tables |= text not in self._own_tables
         return self._pointer(table)
 
     def _add_table(self, _owner: Any, given: Any) -> int:
         name = self.library.text(given.name) or ""
-        if not name or name in _tables():
+        if not name or name in _TABLES:
             raise TableError(f"a table called {name} is there already")
         ffi = self.ffi
         kept = ffi.new("ss_plugin_table_input *")
@@ -245,7 +258,7 @@ class HostServices:
                 parts[kind] = newer
         self._kept.append(kept)
         table = PluginTable(name, int(given.key_type), kept, **parts)
-        _tables()[name] = table
+        _TABLES[name] = table
         self._own_tables.append(name)
         return ReturnCode.SUCCESS
 
@@ -348,34 +361,62 @@ class HostServices:
     # Asynchronous events
 
     def _take_event(self, _owner: Any, event: Any, error: Any) -> int:
+        if event.tid != _ALL_ONES and self.source_id:
+            return self._refused("asynchronous events of a plugin's source have no thread", error)
+        data = self._checked(event, error)
+        if data is None:
+            return ReturnCode.FAILURE
+        data[_ASYNC_ID : _ASYNC_ID + 4] = self.source_id.to_bytes(4, "little")
+        self._arrived(data)
+        return ReturnCode.SUCCESS
+
+    def _arrived(self, data: bytearray) -> None:
+        if int.from_bytes(data[:8], "little") == _ALL_ONES:
+            data[:8] = (self.latest_ns or time.time_ns() // 1000 * 1000).to_bytes(8, "little")
+        with self._arrival:
+            self._events.append(bytes(data))
+            self._arrival.notify()
+
+    def _take_dumped(self, _owner: Any, event: Any, error: Any) -> int:
+        """An event that tells the plugin's state goes to the capture with the id the plugin gave it."""
+        data = self._checked(event, error)
+        if data is None:
+            return ReturnCode.FAILURE
+        self._arrived(data)
+        return ReturnCode.SUCCESS
+
+    def _checked(self, event: Any, error: Any) -> bytearray | None:
+        """A copy of an event that can be an asynchronous one, None after saying why it cannot."""
         reason = self._wrong(event)
         if reason is not None:
-            if error != self.ffi.NULL:
-                text = reason.encode()[: _ERROR_BYTES - 1] + b"\0"
-                self.ffi.memmove(error, text, len(text))
-            return ReturnCode.FAILURE
-        data = bytearray(self.ffi.buffer(self.ffi.cast("char *", event), event.len))
-        data[_ASYNC_ID : _ASYNC_ID + 4] = self.declaration.info.id.to_bytes(4, "little")
-        if event.ts == _ALL_ONES:
-            data[:8] = (self.latest_ns or time.time_ns()).to_bytes(8, "little")
-        self.events.append(bytes(data))
-        return ReturnCode.SUCCESS
+            self._refused(reason, error)
+            return None
+        return bytearray(self.ffi.buffer(self.ffi.cast("char *", event), event.len))
+
+    def _refused(self, reason: str, error: Any) -> int:
+        if error != self.ffi.NULL:
+            text = reason.encode()[: _ERROR_BYTES - 1] + b"\0"
+            self.ffi.memmove(error, text, len(text))
+        return ReturnCode.FAILURE
 
     def _wrong(self, event: Any) -> str | None:
         if event.type != ASYNC_EVENT or event.nparams != _ASYNC_PARAMETERS or event.len <= _ASYNC_NAME:
             return f"an event of type {event.type} with {event.nparams} parameters is no asynchronous event"
-        if self.declaration.info.id and event.tid != _ALL_ONES:
-            return "asynchronous events of a plugin's source have no thread"
+        if event.len > LARGEST_ASYNC:
+            return f"an asynchronous event of {event.len} bytes, at most {LARGEST_ASYNC} are taken"
         name = bytes(self.ffi.buffer(self.ffi.cast("char *", event) + _ASYNC_NAME, event.len - _ASYNC_NAME))
         text = name.partition(b"\0")[0].decode("utf-8", "replace")
         if text not in self.declaration.async_events:
             return f"{text} is not among the declared asynchronous events"
         return None
 
-    def take_events(self) -> Iterator[bytes]:
-        """The asynchronous events so far, once."""
-        while self.events:
-            yield self.events.pop(0)
+    def take_events(self, wait_s: float = 0.0) -> tuple[bytes, ...]:
+        """The asynchronous events so far, once; waits some time for the first."""
+        with self._arrival:
+            if wait_s and not self._events:
+                self._arrival.wait(wait_s)
+            taken, self._events = self._events, []
+        return tuple(taken)
 
     # Routines
 
@@ -388,15 +429,16 @@ class HostServices:
             while not stop.is_set() and function(plugin, state):
                 stop.wait(_ROUTINE_PAUSE)
 
-        self._routines[number] = stop
-        threading.Thread(target=run, name="scap-routine", daemon=True).start()
+        thread = threading.Thread(target=run, name="scap-routine", daemon=True)
+        self._routines[number] = stop, thread
+        thread.start()
         return self.ffi.cast("void *", number)
 
     def _unsubscribe(self, _owner: Any, routine: Any) -> int:
-        stop = self._routines.pop(int(self.ffi.cast("uintptr_t", routine)), None)
-        if stop is None:
+        found = self._routines.pop(int(self.ffi.cast("uintptr_t", routine)), None)
+        if found is None:
             raise TableError("no such routine")
-        stop.set()
+        found[0].set()
         return ReturnCode.SUCCESS
 
     state: Callable[[], Any]
@@ -404,3 +446,7 @@ class HostServices:
 
 #: Seconds between two runs of a routine, so that an idle one does not keep a processor.
 _ROUTINE_PAUSE: Final = 0.001
+#: Seconds a routine has to come back in when it is stopped.
+_ROUTINE_END_SECONDS: Final = 2.0
+#: Largest asynchronous event.
+LARGEST_ASYNC: Final = 1 << 26

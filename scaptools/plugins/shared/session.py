@@ -12,17 +12,27 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from scap_formats.plugin_abi import ReturnCode
 from scaptools.errors import PluginError
-from scaptools.plugins.shared.calls import CALLS, Batch, PayloadColumns, PluginInputs
+from scaptools.plugins.shared.calls import calls_of
 from scaptools.plugins.shared.extraction import Extracted, FieldRequest, extract
-from scaptools.plugins.shared.gather import UnreadableError
 from scaptools.plugins.shared.library import declare, open_library
-from scaptools.plugins.shared.slot import EventSlot, SlotContent
+from scaptools.plugins.shared.memory import UnreadableError
+from scaptools.plugins.shared.slot import SlotSet
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from scaptools.plugins.blocks import EventBlocks
     from scaptools.plugins.shared.declaration import Declaration, OpenParameter
+    from scaptools.plugins.shared.filling import BlockFilling
+    from scaptools.plugins.shared.inorder import Turn
+    from scaptools.plugins.shared.payloads import Batch, PayloadColumns, PluginInputs, WholeEvents
+    from scaptools.plugins.shared.slot import EventSlot, SlotContent
+    from scaptools.plugins.shared.tables import Change
 
 #: A stream hands over what it has after so long, full or not.
 _HAND_OVER_SECONDS: Final = 0.05
+#: Slots of a stream.
+SLOTS: Final = 8
 #: Seconds between questions how far a stream has come.
 _PROGRESS_SECONDS: Final = 0.25
 
@@ -42,19 +52,50 @@ class Filled:
     asynchronous: tuple[bytes, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What is known of a plugin since it has its configuration.
+
+    That is the types of complete events it extracts from and parses, where it names any, and whether it got hold of a
+    state table of somebody else.
+    """
+
+    extract_types: tuple[int, ...] = ()
+    parse_types: tuple[int, ...] = ()
+    uses_tables: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open stream: its handle, and complete events that tell the plugin's state, which go in front of it."""
+
+    stream: int
+    told: tuple[bytes, ...] = ()
+
+
 class Session(Protocol):
     """One plugin and its state. Everything raises PluginError."""
 
     declaration: Declaration
 
-    def init(self, config: str) -> None:
-        """Make the plugin's state; once, before anything else but looking at the declaration."""
+    @property
+    def home(self) -> Hashable:
+        """The process the plugin is in: the same for plugins that can share tables."""
 
-    def open(self, params: str) -> int:
-        """Open a stream; its handle."""
+    def init(self, config: str) -> Initialised:
+        """Make the plugin's state, before anything else but looking at the declaration."""
+
+    def release(self) -> None:
+        """Give up the plugin's state, which can then be made anew, and what the host's tables of its process hold."""
+
+    def open(self, params: str, source_id: int = 0) -> Opened:
+        """Open a stream. ``source_id`` is that of the source a plugin without one adds its events to."""
 
     def next_events(self, stream: int) -> tuple[SlotContent, Filled]:
         """The next events of a stream, none where there is nothing yet."""
+
+    def next_blocks(self, stream: int) -> tuple[EventBlocks, Filled]:
+        """The same as blocks, where `filling.gives_blocks`; a stream is read in one way only."""
 
     def close(self, stream: int) -> None:
         """Give up a stream."""
@@ -68,8 +109,19 @@ class Session(Protocol):
     def prepare(self, payloads: PayloadColumns, source_names: dict[int, str]) -> Any:
         """Payloads ready for extraction."""
 
+    def prepare_events(self, events: WholeEvents) -> Any:
+        """Complete events ready for extraction."""
+
     def extract(self, prepared: Any, request: FieldRequest, rows: slice | None = None) -> Extracted:
-        """One field of prepared payloads, all or a range of them."""
+        """One field of prepared payloads or events, all or a range of them."""
+
+    def listen(self, *, begin: bool) -> None:
+        """Tell a plugin that listens to captures that one begins or ends."""
+
+    def run_in_order(
+        self, others: Sequence[Session], turns: Sequence[Turn], events: WholeEvents, changes: Sequence[Change]
+    ) -> list[list[Extracted]]:
+        """See `inorder.run_in_order`: this plugin and others of the same process take their turns."""
 
     def end(self) -> None:
         """Give up the plugin; may be called more than once."""
@@ -84,7 +136,8 @@ class _Stream:
     taken: int = 0
     ended: bool = False
     next_progress: float = 0.0
-    slot: EventSlot | None = None
+    filling: BlockFilling | None = None
+    slots: SlotSet | None = None
 
 
 class LocalSession:
@@ -93,27 +146,43 @@ class LocalSession:
     def __init__(self, path: str) -> None:
         self.library = open_library(path)
         self.declaration = declare(self.library)
-        self.calls = CALLS[self.library.abi.major](self.library, self.declaration)
+        self.calls = calls_of(self.library, self.declaration)
         self._streams: dict[int, _Stream] = {}
         self._opened = 0
 
-    def init(self, config: str) -> None:
+    def init(self, config: str) -> Initialised:
         """See `Session.init`."""
         self.calls.init(config)
+        return Initialised(self.calls.extract_types, self.calls.parse_types, self.calls.uses_tables)
 
-    def open(self, params: str) -> int:
+    @property
+    def home(self) -> Hashable:
+        """See `Session.home`."""
+        return None
+
+    def release(self) -> None:
+        """See `Session.release`."""
+        self.calls.destroy()
+        self.calls.forget()
+
+    def open(self, params: str, source_id: int = 0) -> Opened:
         """See `Session.open`."""
         self._opened += 1
-        self._streams[self._opened] = _Stream(self.calls.open(params))
-        return self._opened
+        self._streams[self._opened] = _Stream(self.calls.open(params, source_id))
+        return Opened(self._opened, self.calls.dumped())
 
-    def fill(self, stream: int, slot: EventSlot) -> Filled:
-        """Put events into a slot until it is full, some time has gone by, or there are none for now."""
+    def fill(self, stream: int, slot: EventSlot, *, blocks: bool = False) -> Filled:
+        """Put events into a slot until it is full, some time has gone by, or there are none for now.
+
+        They are put in as payloads or as blocks.
+        """
         running = self._streams[stream]
         slot.clear()
+        if "sourcing" not in self.declaration.capabilities:
+            return Filled(asynchronous=self.calls.asynchronous(_HAND_OVER_SECONDS))
         error = None
         try:
-            self._fill(running, slot)
+            (self._fill_blocks if blocks else self._fill)(running, slot)
         except UnreadableError:
             error = "gave an event at an address that cannot be read"
         except PluginError as failure:
@@ -130,10 +199,11 @@ class LocalSession:
         return Filled(running.ended and running.batch is None, None, progress, asynchronous)
 
     def _fill(self, running: _Stream, slot: EventSlot) -> None:
-        deadline = time.monotonic() + _HAND_OVER_SECONDS
+        deadline = float("inf")
         while not slot.full and not (running.ended and running.batch is None):
             if running.batch is None:
                 running.batch, running.taken = self.calls.next_batch(running.instance), 0
+                deadline = min(deadline, time.monotonic() + _HAND_OVER_SECONDS)
             batch, left = running.batch, running.taken
             running.taken += slot.append(batch.addresses[left:], batch.sizes[left:], batch.timestamps[left:])
             if running.taken < len(batch.sizes):
@@ -146,21 +216,43 @@ class LocalSession:
             elif batch.code == ReturnCode.TIMEOUT or time.monotonic() > deadline:
                 return
 
+    def _fill_blocks(self, running: _Stream, slot: EventSlot) -> None:
+        if running.ended:
+            return
+        if running.filling is None:
+            from scaptools.plugins.shared.filling import BlockFilling
+
+            running.filling = BlockFilling(self.calls, running.instance)
+        code = running.filling.fill(slot, time.monotonic() + _HAND_OVER_SECONDS)
+        if code == ReturnCode.EOF:
+            running.ended = True
+        elif code not in {ReturnCode.SUCCESS, ReturnCode.TIMEOUT}:
+            raise self.calls.failure("reading events failed")
+
     def next_events(self, stream: int) -> tuple[SlotContent, Filled]:
         """See `Session.next_events`."""
+        slots, number, filled = self._filled(stream, blocks=False)
+        return slots.take(number), filled
+
+    def next_blocks(self, stream: int) -> tuple[EventBlocks, Filled]:
+        """See `Session.next_blocks`."""
+        slots, number, filled = self._filled(stream, blocks=True)
+        return slots.lend(number), filled
+
+    def _filled(self, stream: int, *, blocks: bool) -> tuple[SlotSet, int, Filled]:
         running = self._streams[stream]
-        if running.slot is None:
-            running.slot = EventSlot()
-        filled = self.fill(stream, running.slot)
-        return running.slot.take(), filled
+        if running.slots is None:
+            running.slots = SlotSet(SLOTS)
+        number = running.slots.free.popleft()
+        return running.slots, number, self.fill(stream, running.slots.slots[number], blocks=blocks)
 
     def close(self, stream: int) -> None:
         """See `Session.close`."""
         running = self._streams.pop(stream, None)
         if running is not None:
             self.calls.close(running.instance)
-            if running.slot is not None:
-                running.slot.close()
+            if running.slots is not None:
+                running.slots.close()
 
     def open_parameters(self) -> tuple[OpenParameter, ...]:
         """See `Session.open_parameters`."""
@@ -177,6 +269,24 @@ class LocalSession:
     def extract(self, prepared: PluginInputs, request: FieldRequest, rows: slice | None = None) -> Extracted:
         """See `Session.extract`."""
         return extract(self.calls, request, prepared, rows or slice(None))
+
+    def prepare_events(self, events: WholeEvents) -> PluginInputs:
+        """See `Session.prepare_events`."""
+        return self.calls.whole_inputs(events)
+
+    def listen(self, *, begin: bool) -> None:
+        """See `Session.listen`."""
+        if "capture listening" in self.declaration.capabilities:
+            (self.calls.begin_capture if begin else self.calls.end_capture)()
+
+    def run_in_order(
+        self, others: Sequence[Session], turns: Sequence[Turn], events: WholeEvents, changes: Sequence[Change]
+    ) -> list[list[Extracted]]:
+        """See `Session.run_in_order`."""
+        from scaptools.plugins.shared.inorder import run_in_order
+
+        members = [self, *(other for other in others if isinstance(other, LocalSession))]
+        return run_in_order([member.calls for member in members], turns, events, changes)
 
     def end(self) -> None:
         """See `Session.end`."""

@@ -17,13 +17,13 @@ import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from scap_formats.types import ParamType
 from scaptools.errors import PluginError
-from scaptools.plugins.shared.calls import PayloadColumns
 from scaptools.plugins.shared.extraction import Extracted, FieldRequest
 from scaptools.plugins.shared.messages import Channel, ClosedError, read_arrays, write_arrays
+from scaptools.plugins.shared.payloads import PayloadColumns, WholeEvents
 from scaptools.plugins.shared.session import LocalSession, bare_message
 from scaptools.plugins.shared.slot import EventSlot
 
@@ -44,6 +44,18 @@ class Worker:
         self._slots: dict[int, list[EventSlot]] = {}
         self._payloads = self._results = -1
         self._prepared: Any = None
+
+    def serve(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Serve another plugin in this process, over the channel that came along."""
+        (file,) = self.files
+        other = Worker(Channel(socket.socket(fileno=file)))
+        threading.Thread(target=other.run_until_closed, name="scap-plugin", daemon=True).start()
+        return {}
+
+    def run_until_closed(self) -> None:
+        """`run`, without a word once the other side is gone."""
+        with contextlib.suppress(ClosedError):
+            self.run()
 
     def run(self) -> None:
         """Answer until the other side is gone."""
@@ -77,22 +89,34 @@ class Worker:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
         self._payloads, self._results = self.files
         self.session = LocalSession(message["path"])
-        return {"declaration": self.session.declaration.to_json()}
+        _SESSIONS.append(self.session)
+        return {"declaration": self.session.declaration.to_json(), "number": len(_SESSIONS) - 1}
 
     def init(self, message: dict[str, Any]) -> dict[str, Any]:
         """Make the plugin's state."""
-        self._loaded.init(message["config"])
+        return asdict(self._loaded.init(message["config"]))
+
+    def release(self, _message: dict[str, Any]) -> dict[str, Any]:
+        """Give up the plugin's state, to make it anew."""
+        self._loaded.release()
+        return {}
+
+    def listen(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Tell the plugin that a capture begins or ends."""
+        self._loaded.listen(begin=message["begin"])
         return {}
 
     def open(self, message: dict[str, Any]) -> dict[str, Any]:
         """Open a stream, whose events go into the slots that came along."""
-        stream = self._loaded.open(message["params"])
-        self._slots[stream] = [EventSlot(file) for file in self.files]
-        return {"stream": stream}
+        files = self.files
+        opened = self._loaded.open(message["params"], message["source"])
+        self._slots[opened.stream] = [EventSlot(file) for file in files]
+        return {"stream": opened.stream, "told": [event.hex() for event in opened.told]}
 
     def fill(self, message: dict[str, Any]) -> dict[str, Any]:
         """Put a stream's next events into one of its slots."""
-        filled = self._loaded.fill(message["stream"], self._slots[message["stream"]][message["slot"]])
+        slot = self._slots[message["stream"]][message["slot"]]
+        filled = self._loaded.fill(message["stream"], slot, blocks=message["blocks"])
         self._check_memory()
         return {**asdict(filled), "asynchronous": [event.hex() for event in filled.asynchronous]}
 
@@ -117,9 +141,48 @@ class Worker:
         self._prepared = self._loaded.prepare(self._columns(message), names)
         return {}
 
+    def prepare_events(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Get the complete events in the shared memory ready for extraction."""
+        self._prepared = self._loaded.prepare_events(
+            WholeEvents(**self._arrays(message), names=tuple(message["names"]))
+        )
+        return {}
+
+    def run_in_order(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Have this plugin and others parse the events in the shared memory and extract from them, in turns."""
+        from scaptools.plugins.shared.inorder import Turn
+        from scaptools.plugins.shared.tables import Change
+
+        arrays = self._arrays(message)
+        turns = [
+            Turn(
+                arrays.pop(f"parses {number}").view("?"),
+                arrays.pop(f"extracts {number}").view("?"),
+                tuple(map(_request, requests)),
+            )
+            for number, requests in enumerate(message["turns"])
+        ]
+        others = [_SESSIONS[number] for number in message["others"]]
+        events = WholeEvents(**arrays, names=tuple(message["names"]))
+        changes = [Change.from_json(change) for change in message["changes"]]
+        answers = self._loaded.run_in_order(others, turns, events, changes)
+        columns = {
+            (turn, place, name): getattr(answer, name)
+            for turn, some in enumerate(answers)
+            for place, answer in enumerate(some)
+            for name in Extracted.__slots__
+        }
+        described = write_arrays(self._results, columns)
+        return {
+            "answers": [
+                [{name: described[turn, place, name] for name in Extracted.__slots__} for place in range(len(some))]
+                for turn, some in enumerate(answers)
+            ]
+        }
+
     def extract(self, message: dict[str, Any]) -> dict[str, Any]:
         """Extract a field of some of the prepared payloads into the shared memory."""
-        request = FieldRequest(**{**message["field"], "type": ParamType(message["field"]["type"])})
+        request = _request(message["field"])
         first, last = message["rows"]
         extracted = self._loaded.extract(self._prepared, request, slice(first, last))
         return {"arrays": write_arrays(self._results, {name: getattr(extracted, name) for name in Extracted.__slots__})}
@@ -131,20 +194,36 @@ class Worker:
         return {}
 
     def _columns(self, message: dict[str, Any]) -> PayloadColumns:
+        return PayloadColumns(**self._arrays(message))
+
+    def _arrays(self, message: dict[str, Any]) -> dict[str, Any]:
         # The map outlives this call through the arrays over it.
-        return PayloadColumns(**read_arrays(mmap.mmap(self._payloads, 0), message["arrays"]))
+        return read_arrays(mmap.mmap(self._payloads, 0), message["arrays"])
+
+
+#: The plugins of this process, by number.
+_SESSIONS: Final[list[LocalSession]] = []
+
+
+def _request(told: dict[str, Any]) -> FieldRequest:
+    return FieldRequest(**{**told, "type": ParamType(told["type"])})
 
 
 #: What can be asked, by name.
 ANSWERS: Final[dict[str, Callable[[Worker, dict[str, Any]], dict[str, Any]]]] = {
     "load": Worker.load,
+    "serve": Worker.serve,
     "init": Worker.init,
+    "release": Worker.release,
+    "listen": Worker.listen,
     "open": Worker.open,
     "fill": Worker.fill,
     "close": Worker.close,
     "open_parameters": Worker.open_parameters,
     "event_text": Worker.event_text,
     "prepare": Worker.prepare,
+    "prepare_events": Worker.prepare_events,
+    "run_in_order": Worker.run_in_order,
     "extract": Worker.extract,
     "end": Worker.end,
 }
@@ -170,12 +249,16 @@ def _end_with(end: socket.socket) -> None:
 
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
-    end = socket.socket(fileno=int(sys.argv[1]))
+    serve(int(sys.argv[1]))
+
+
+def serve(file: int) -> NoReturn:
+    """Serve a socket until it closes, and end this process."""
+    end = socket.socket(fileno=file)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_end_with, args=(end,), daemon=True).start()
-    with contextlib.suppress(ClosedError):
-        Worker(Channel(end)).run()
+    Worker(Channel(end)).run_until_closed()
     # Threads of the plugin must not keep this process.
     os._exit(0)
 

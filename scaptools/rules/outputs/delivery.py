@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 #: Seconds after which a failing output is reported.
 REPORT_SECONDS = 2.0
-_FIRST_DELAY = 0.1
-_LONGEST_DELAY = 2.0
 #: Bytes that may wait for one output; the reader of captures waits then.
 _QUEUE_BYTES = 32 << 20
 
@@ -35,13 +33,33 @@ class Message:
 
 
 class UndeliveredError(Exception):
-    """An output failed after ``done`` messages; ``retry`` says whether trying again may help."""
+    """An output failed after ``done`` messages; ``retry`` says whether trying again may help.
 
-    def __init__(self, reason: str, *, done: int = 0, retry: bool = True) -> None:
+    ``owed`` are messages that it took before and has not delivered, in order, where that shows when it is closed.
+    """
+
+    def __init__(self, reason: str, *, done: int = 0, retry: bool = True, owed: Sequence[Message] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
         self.done = done
         self.retry = retry
+        self.owed = owed
+
+
+class Pace:
+    """The passing of time for a worker: how long it waits between attempts, each time twice as long up to a limit."""
+
+    def __init__(self, *, first: float = 0.1, longest: float = 2.0) -> None:
+        self.first = first
+        self.longest = longest
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def wait(self, seconds: float, hurry: threading.Event) -> None:
+        """Wait, but not once ``hurry`` is set."""
+        hurry.wait(seconds)
 
 
 class Output(ABC):
@@ -54,7 +72,7 @@ class Output(ABC):
         """Deliver messages. Raises UndeliveredError, saying how many were delivered before."""
 
     def close(self) -> None:  # noqa: B027 - most outputs hold nothing that needs closing
-        """Finish. Raises UndeliveredError where that shows that something was not delivered."""
+        """Finish; sending opens it again. Raises UndeliveredError where that shows that something was not delivered."""
 
 
 @dataclass(slots=True)
@@ -91,6 +109,7 @@ class Worker:
         report_after: float = REPORT_SECONDS,
         notify: Callable[[str], None] | None = None,
         undelivered: Callable[[Sequence[Message]], None] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.report = Report(output.name)
         self._output = output
@@ -99,6 +118,7 @@ class Worker:
         self._report_after = report_after
         self._notify = notify
         self._undelivered = undelivered
+        self._pace = pace or Pace()
         self._queue: queue.SimpleQueue[Sequence[Message] | None] = queue.SimpleQueue()
         self._room = threading.Condition()
         self._waiting = 0
@@ -140,26 +160,41 @@ class Worker:
                 self._waiting -= len(messages)
                 self._waiting_bytes -= sum(len(message.text) for message in messages)
                 self._room.notify_all()
-        try:
-            self._output.close()
-        except UndeliveredError as error:
-            self.report.reason = error.reason
-            self.report.delivered -= error.done
-            self.report.lost += error.done
+        self._finish()
+
+    def _finish(self) -> None:
+        """Close the output, and deliver again what that shows to be owed, as long as it becomes less."""
+        before: int | None = None
+        while True:
+            try:
+                self._output.close()
+            except UndeliveredError as error:
+                self.report.reason = error.reason
+                self.report.delivered -= len(error.owed)
+                if not error.owed:
+                    return
+                if self._hurry.is_set() or (before is not None and len(error.owed) >= before):
+                    self._lose(error.owed)
+                    return
+                before = len(error.owed)
+                self.report.retries += 1
+                self._deliver(error.owed)
+            else:
+                return
 
     def _deliver(self, messages: Sequence[Message]) -> None:
         start = 0
         failing_since: float | None = None
-        delay, reported = _FIRST_DELAY, False
+        delay, reported = self._pace.first, False
         while start < len(messages):
             try:
                 self._attempt(messages[start:])
             except UndeliveredError as error:
                 self._done(error.done)
                 start += error.done
-                now = time.monotonic()
+                now = self._pace.now()
                 if failing_since is None or error.done:
-                    failing_since, delay = now, _FIRST_DELAY
+                    failing_since, delay = now, self._pace.first
                 self.report.reason = error.reason
                 if not error.retry:
                     self._lose(messages[start : start + 1])
@@ -174,8 +209,8 @@ class Worker:
                         reported = True
                         self._say(f"{self._output.name} output: {error.reason}; trying again")
                     self.report.retries += 1
-                    self._hurry.wait(delay)
-                    delay = min(2 * delay, _LONGEST_DELAY)
+                    self._pace.wait(delay, self._hurry)
+                    delay = min(2 * delay, self._pace.longest)
             else:
                 self._done(len(messages) - start)
                 return

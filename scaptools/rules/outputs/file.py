@@ -36,7 +36,10 @@ class FileOutput(Output):
             raise UndeliveredError(f"{self._filename}: {error.strerror}") from error
         self._write(self._descriptor, messages)
         if not self._keep_alive:
-            self.close()
+            try:
+                self.close()
+            except UndeliveredError as error:
+                raise UndeliveredError(error.reason) from error  # all of them once more, rather than some never
 
     def close(self) -> None:
         """See `Output.close`."""

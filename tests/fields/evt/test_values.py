@@ -11,8 +11,9 @@ import pytest
 
 from scap_formats.table import syscall_table
 from scap_formats.types import ParamType, PrintFormat
-from scaptools.columns import Coded, Numbers, Texts
+from scaptools.columns import ALL_ROWS, Coded, Numbers, Texts
 from scaptools.fields.paramtext import CURRENT, StatelessContext, TextStyle
+from scaptools.fields.paramtext.style import FAITHFUL
 from tests.fields.evt_blocks import START, Ev, batch_of, machine_block
 from tests.fields.evt_columns import bound, registry, values
 
@@ -338,7 +339,8 @@ def test_arguments_newer_than_the_printed_ones() -> None:
     event = Ev(3, [q(3), b"/x\0", i4(1), i4(0), i4(0x801), struct.pack("<Q", 77)])
     assert one("evt.arg.ino", event) == b"77"
     assert one("evt.arg[5]", event) == b"77"
-    assert b"ino" not in one("evt.args", event)
+    assert one("evt.args", event).endswith(b" ino=77 ")
+    assert b"ino" not in one("evt.args", event, registry(TextStyle(dialect=FAITHFUL)))
     assert one("evt.args", event, _CURRENT).endswith(b" ino=77")
 
 
@@ -445,3 +447,11 @@ def test_columns_have_the_width_of_their_type() -> None:
 
 def test_styles_are_values() -> None:
     assert replace(TextStyle(), limit=None) == TextStyle(limit=None)
+
+
+def test_every_use_counts_the_events_it_is_asked_about() -> None:
+    batch = batch_of([Ev(2)] * 5)
+    first, second = bound(_CURRENT, "util.cnt"), bound(_CURRENT, "util.cnt")
+    assert first.column(batch, np.array([1, 3])).to_arrow().to_pylist() == [1, 2]
+    assert second.column(batch, ALL_ROWS).to_arrow().to_pylist() == [1, 2, 3, 4, 5]
+    assert first.column(batch, ALL_ROWS).to_arrow().to_pylist() == [3, 4, 5, 6, 7]

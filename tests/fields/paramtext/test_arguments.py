@@ -63,7 +63,7 @@ READ = Ev(7, [q(5), b"a\0bcd"])
         ),
         (
             NEW_OPEN,
-            b"fd=-2(ENOENT) name=/x flags=1(O_RDONLY) mode=0 dev=801 ",
+            b"fd=-2(ENOENT) name=/x flags=1(O_RDONLY) mode=0 dev=801 ino=77 ",
             b"fd=-2(ENOENT) name=/x flags=1(O_RDONLY) mode=0 dev=801 ino=77",
         ),
         (READ, b"res=5 data=a.bcd ", b"res=5 data=a.bcd"),
@@ -71,7 +71,7 @@ READ = Ev(7, [q(5), b"a\0bcd"])
         (Ev(7, [q(3)]), b"res=3 ", b"res=3"),
         (Ev(7, []), b"", b""),
         (Ev(82, []), b"", b""),
-        (Ev(5, [q(0), q(3), q(4)]), b"res=0 ", b"res=0 fd=3"),
+        (Ev(5, [q(0), q(3), q(4)]), b"res=0 fd=3 ", b"res=0 fd=3"),
         (Ev(322, [i4(999), b"hello\x01"]), b"plugin ID=999 event_data=hello. ", b"plugin_id=999 event_data=hello."),
         (
             Ev(18, [i4(1), i4(1), i4(0)]),

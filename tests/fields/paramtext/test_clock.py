@@ -19,7 +19,7 @@ from tests.fields.paramtext_values import texts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LAYOUTS = ["t", "t.n", "d t", "d t.n", "d t.n z", "dTt.n+0000"]
+_LAYOUTS = ["t", "t.n", "d t", "d t.n", "d t.n z", "dTt.n+0000", "sn"]
 _ZONES = ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]
 _MAX = 2**64 - 1
 
@@ -38,6 +38,7 @@ def _model(layout: str, timestamp: int, zone: str) -> bytes:
     parts = {
         "d": moment.strftime("%Y-%m-%d"),
         "t": moment.strftime("%H:%M:%S"),
+        "s": f"{timestamp // 10**9:010d}"[-10:],
         "n": f"{timestamp % 10**9:09d}",
         "z": moment.strftime("%z"),
     }

@@ -229,7 +229,8 @@ def test_an_object_that_cannot_be_read_ends_the_stream_behind_those_before(
     server = flaky(fault)
     stream = CloudTrailPlugin().open(f"s3://{name}")
     batches = iter(stream)
-    assert [json.loads(event.payload)["eventID"] for event in next(batches)] == ["0", "1", "2"]
+    before = [event for _ in range(3) for event in next(batches)]
+    assert [json.loads(event.payload)["eventID"] for event in before] == ["0", "1", "2"]
     with pytest.raises(PluginError, match=f"cannot read s3://{name}/3.json"):
         next(batches)
     assert stream.progress() == (0.5, "50.00% - 3/6 files")
@@ -292,9 +293,9 @@ def test_reading_ends_when_the_stream_is_closed(aws: Cloud, name: str) -> None:
     aws.bucket(name, {f"{number}.json": log(*range(130)) for number in range(4)})
     stream = CloudTrailPlugin({"s3DownloadConcurrency": 1}).open(f"s3://{name}")
     batches = iter(stream)
-    assert len(next(batches)) == 128
+    assert len(next(batches)) == 130
     stream.close()
-    assert [len(batch) for batch in batches] == [2]
+    assert list(batches) == []
 
 
 def test_an_interrupt_is_not_kept_waiting(aws: Cloud, name: str, flaky: Callable[..., Flaky]) -> None:

@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scaptools.errors import PluginError
 from scaptools.plugins.cloudtrail import CloudTrailPlugin, events
@@ -75,9 +77,9 @@ def test_batches_and_progress(tmp_path: Path) -> None:
     stream = CloudTrailPlugin().open(str(tmp_path))
     assert stream.progress() == (0.0, "0.00% - 0/4 files")
     batches = iter(stream)
-    assert len(next(batches)) == 128
-    assert stream.progress() == (0.5, "50.00% - 2/4 files")
-    assert [len(batch) for batch in batches] == [128, 128, 16]
+    assert len(next(batches)) == 100
+    assert stream.progress() == (0.25, "25.00% - 1/4 files")
+    assert [len(batch) for batch in batches] == [100, 100, 100]
     assert stream.progress() == (1.0, "100.00% - 4/4 files")
     stream.close()
 
@@ -102,7 +104,8 @@ def test_a_record_that_is_too_long_ends_the_stream_behind_what_precedes_it(tmp_p
     (tmp_path / "a.json").write_bytes(log(record(1), sized(MAX_PAYLOAD + 1, eventType=...), record(2)))
     (tmp_path / "b.json").write_bytes(log(record(3), sized(MAX_PAYLOAD + 1), record(4)))
     batches = iter(CloudTrailPlugin().open(str(tmp_path)))
-    assert [event.payload for event in next(batches)] == [record(1), record(2), record(3)]
+    assert [event.payload for event in next(batches)] == [record(1), record(2)]
+    assert [event.payload for event in next(batches)] == [record(3)]
     with pytest.raises(PluginError, match="short write: a record of 262145 bytes"):
         next(batches)
 
@@ -153,6 +156,48 @@ def test_waiting_hands_out_what_there_is() -> None:
     files = Trickle()
     stream = CloudTrailStream(files, plugin="cloudtrail")
     assert stream.progress() == (0.0, "0.00% - 0/0 files")
-    assert [[event.payload for event in batch] for batch in stream] == [[], [record(0)], [record(1)]]
+    assert [[event.payload for event in batch] for batch in stream] == [[], [record(0)], [], [record(1)], []]
     stream.close()
     assert files.closed == 1
+
+
+FIRST = b'"eventVersion":"1"'
+ODD = st.sampled_from(
+    [
+        b'{"eventVersion":"2","list":[{"eventVersion":"3"},{"eventVersion":"4"}]}',
+        b'{"eventVersion":"2","text":"},{\\"eventVersion\\":"}',
+        b'{"eventVersion":"2","text":"},{"}',
+        b'{"other":1}',
+        b'{"eventVersion":"2"',
+        b'"eventVersion":"2"}',
+        b'{"eventVersion":"2"}}',
+        b'{"eventVersion":"2"}]',
+        b'["x"]',
+        b"",
+    ]
+)
+PLAIN = st.integers(0, 9).map(
+    lambda number: b'{%b,"eventTime":"%b","eventType":"x%d"}' % (FIRST, TIME.encode(), number)
+)
+
+
+@given(
+    st.lists(PLAIN | PLAIN | PLAIN | ODD, max_size=6),
+    st.sampled_from([b",", b" ,", b", ", b",,"]),
+    st.sampled_from([b"]}", b"] }", b" ]}", b"]}\n", b"", b"]}]}"]),
+    st.sampled_from([200, 1 << 22]),
+)
+def test_files_as_aws_writes_them_give_what_any_do(
+    records: list[bytes], between: bytes, tail: bytes, group: int
+) -> None:
+    text = b'{"Records":[' + between.join(records) + tail
+
+    def found() -> list[tuple[bytes, int]]:
+        batches = events.events_of(text, plugin="cloudtrail")
+        return [(event.payload, event.timestamp_ns) for batch in batches for event in batch]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "_GROUP", group)
+        ours = found()
+        patch.setattr(events, "likely_records", lambda _: None)
+        assert ours == found()

@@ -13,6 +13,7 @@ from scaptools.capture.reader import open_reader
 from scaptools.capture.writer import CaptureWriter
 from scaptools.errors import PluginError
 from scaptools.plugins.contract import Payloads
+from scaptools.plugins.loading import Loader
 from scaptools.plugins.shared.child import Limits
 from scaptools.record import record
 
@@ -205,6 +206,36 @@ def test_endless_list(build, load) -> None:
     plugin = load(faulty(build, "endless list", FIELDS=fields))
     with pytest.raises(PluginError, match="gave 18446744073709551615 values of f"):
         plugin.extract(plugin.prepare(_payloads()), "f", None)
+
+
+def test_in_one_process(build) -> None:
+    fields = r'"[{\"name\": \"f\", \"type\": \"string\", \"desc\": \"d\"}]"'
+    loader = Loader(limits=QUICK, together=True)
+    sound = loader.load(build("sample.c", "3.12.0"))
+    broken = loader.load(faulty(build, "crash in extraction", FIELDS=fields))
+    try:
+        assert sound.session.home is broken.session.home
+        with pytest.raises(PluginError, match=r"plugin faulty: crashed in extract_fields \(SIGSEGV\)"):
+            broken.extract(broken.prepare(_payloads()), "f", None)
+        with pytest.raises(PluginError, match=r"plugin sample: (crashed|ended|closed)"):
+            sound.extract(sound.prepare(_payloads()), "sample.text", None)
+    finally:
+        broken.end()
+        sound.end()
+
+
+def test_a_hang_ends_the_process_of_all(build) -> None:
+    fields = r'"[{\"name\": \"f\", \"type\": \"string\", \"desc\": \"d\"}]"'
+    loader = Loader(limits=QUICK, together=True)
+    sound = loader.load(build("sample.c", "3.12.0"))
+    broken = loader.load(faulty(build, "hang in extraction", FIELDS=fields))
+    try:
+        with pytest.raises(PluginError, match=r"plugin faulty: did not come back from extract_fields within 0\.5 s"):
+            broken.extract(broken.prepare(_payloads()), "f", None)
+        assert sound.session.home.poll() is not None
+    finally:
+        broken.end()
+        sound.end()
 
 
 def test_nothing_is_left_behind(build, load) -> None:

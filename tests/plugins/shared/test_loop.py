@@ -16,7 +16,7 @@ ARGUMENTS = {"part": "1", "keyed": "k", "both": "7"}
 @pytest.fixture(autouse=True)
 def fresh_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    compiled = loop._loop
+    compiled = loop.compiled
     compiled.cache_clear()
     yield tmp_path / "scaptools"
     compiled.cache_clear()
@@ -37,7 +37,7 @@ def test_both_loops_agree(build, load, version, fresh_cache, monkeypatch) -> Non
     plugin = load(build("sample.c", version), in_process=True)
     compiled = every_value(plugin)
     assert len(list(fresh_cache.glob("loop-*.so"))) == 1
-    monkeypatch.setattr(loop, "_loop", lambda major: None)
+    monkeypatch.setattr(loop, "compiled", lambda major: None)
     assert every_value(plugin) == compiled
 
 
@@ -54,3 +54,11 @@ def test_a_folder_others_may_write_is_not_used(build, load, fresh_cache) -> None
     plugin = load(build("sample.c", "3.12.0"), in_process=True)
     assert every_value(plugin)["sample.number"][:1] == [0]
     assert list(fresh_cache.iterdir()) == []
+
+
+def test_the_parsed_header_is_the_header(tmp_path) -> None:
+    from scap_formats.plugin_abi.parse import write_parsed
+
+    made = tmp_path / "parsed_loop.py"
+    write_parsed(made, [(loop.HERE / "loop.h").read_text("ascii")])
+    assert made.read_text() == (loop.HERE / "parsed_loop.py").read_text()

@@ -10,7 +10,7 @@ from scaptools.api import open_capture
 from scaptools.capture.writer import CaptureWriter
 from scaptools.errors import PluginError
 from scaptools.plugins.contract import Payloads
-from scaptools.plugins.shared.services import _TABLES
+from scaptools.plugins.shared.services import _TABLES, SYSTEM
 from scaptools.record import record
 
 BOTH = pytest.mark.parametrize("in_process", [False, True], ids=["child", "here"])
@@ -25,6 +25,8 @@ def payloads(*values: bytes) -> Payloads:
 def no_tables():
     """Tables are the process's; every test begins without any."""
     _TABLES.clear()
+    SYSTEM.clear()
+    _TABLES[SYSTEM.threads.name] = SYSTEM.threads
 
 
 @BOTH
