@@ -9,7 +9,7 @@ import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scaptools.capture.reader import WIDE_WINDOW_BYTES, Part
+from scaptools.capture.reader import Part
 from scaptools.shares import in_order, useful_shares
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Blocks begin at multiples of this, as long as nobody wrote an odd one.
 _ALIGNMENT = 4
+#: Bytes looked at together: what a processor has at hand, as all that is found is read once more or not at all.
+_WINDOW_BYTES = 4 << 20
 #: Smaller captures are searched before another process is at work.
 _WORTH_SHARING = 96 << 20
 
@@ -86,7 +88,7 @@ def first_in_parts(reader: CaptureReader, select: Select) -> int | None:
 def _search(reader: CaptureReader, select: Select, part: Part) -> Searched:
     """Search one part, up to the first match."""
     events = match = 0
-    for batch in reader.batches_of_part(part, WIDE_WINDOW_BYTES):
+    for batch in reader.batches_of_part(part, _WINDOW_BYTES):
         rows = select(batch)
         if len(rows):
             match = batch.first_number + int(rows[0])

@@ -16,9 +16,9 @@ from scap_formats.blocks import BLOCKS, TRAILER_SIZE, BlockKind
 from scap_formats.dtypes import event_block_dtype
 from scap_formats.table import event_table
 from scaptools.capture.overlap import native, overlapping
-from scaptools.capture.parameters import ParameterTable
+from scaptools.capture.parameters import ParameterTable, length_dtype, number_dtype
 from scaptools.capture.pieces import Pieces
-from scaptools.columns import ALL_ROWS, Rows
+from scaptools.columns import ALL_ROWS, Numbers, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,6 +195,29 @@ class EventBatch:
             counts=None if counted is False else self.header("nparams", rows),
             byteorder=self.byteorder,
         )
+
+    def leading_numbers(self, rows: NDArray[np.intp], event_type: int) -> Numbers:
+        """The first parameter of some events, all with the layout of a type and a number there; missing as in a table.
+
+        Where every event stores its count it is read in one go, without a table of all parameters.
+        """
+        declaration = event_table().events[event_type]
+        if self._has_counts is not True:
+            return self.parameters(event_type, rows).column(0).numbers()
+        number = number_dtype(declaration.params[0].type, self.byteorder)
+        length = length_dtype(declaration.length_width, self.byteorder)
+        start = np.dtype([("header", self._layout), ("first_length", length)])
+        offsets = self._header_offsets(rows)
+        found = overlapping(self.data, np.dtype((np.void, start.itemsize)))[offsets].view(start)
+        header = found["header"]
+        at = offsets + (self._layout.itemsize + header["nparams"] * np.int64(declaration.length_width))
+        ends = offsets + (self._layout.fields["ts"][1] + header["length"].astype(np.int64))  # type: ignore[index]
+        valid = (found["first_length"] == number.itemsize) & (header["nparams"] > 0) & (at + number.itemsize <= ends)
+        valid &= ends <= self.offsets[rows] + self.lengths[rows] - TRAILER_SIZE
+        values = overlapping(self.data, number)
+        if valid.all():
+            return Numbers(native(values[at]))
+        return Numbers(native(values[np.where(valid, at, 0)]), valid)
 
     def raw_blocks(self, rows: Rows = ALL_ROWS) -> bytes:
         """The event blocks of the given rows, byte for byte, in order."""

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from scaptools.capture.seekpoints import SeekPoint
 
-#: Compressed bytes asked for at a time.
+#: Bytes asked for at a time.
 CHUNK_BYTES = 1 << 20
-#: Decompressed bytes asked for at a time: few enough to be still in the processor's cache when they are copied.
-_OUTPUT_BYTES = 1 << 20
+#: Bytes given to and taken from a decoder at a time: few enough to be still in the processor's cache when they are
+#: copied.
+_INPUT_BYTES, _OUTPUT_BYTES = 1 << 17, 1 << 18
 #: The checksum and the length that end a gzip member.
 _TRAILER_BYTES = 8
 
@@ -164,7 +165,7 @@ class GzipDecoder(Decoder):
             if member.eof:
                 self._next_member(member.unused_data)
                 continue
-            data = self._pending or (self.file.read(CHUNK_BYTES) if member.needs_input else b"")
+            data = self._pending or (self.file.read(_INPUT_BYTES) if member.needs_input else b"")
             self._pending = b""
             if not data and member.needs_input:
                 self._ended = True

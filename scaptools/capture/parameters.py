@@ -112,7 +112,7 @@ class ParameterTable:
         self.declaration = declaration
         self.byteorder = byteorder
         self._width = declaration.length_width
-        self._lens_view = overlapping(data, _length_dtype(self._width, byteorder))
+        self._lens_view = overlapping(data, length_dtype(self._width, byteorder))
         v1 = event_block_dtype(has_nparams=False, has_flags=False, byteorder=byteorder)
         v2 = event_block_dtype(has_nparams=True, has_flags=False, byteorder=byteorder)
         sizes = v2.itemsize, v1.itemsize
@@ -159,7 +159,7 @@ class ParameterTable:
         """Place all parameters at once where every event has as many and none reaches beyond its event."""
         if not len(self.rows) or self.stored == 0 or int(self.counts.min()) != int(self.counts.max()):
             return
-        at_once = np.dtype((_length_dtype(self._width, self.byteorder), (self.stored,)))
+        at_once = np.dtype((length_dtype(self._width, self.byteorder), (self.stored,)))
         stored = overlapping(self.data, at_once)[self._lens_at]
         first = self._lens_at + self._width * int(self.counts[0])
         if (stored == stored[0]).all():
@@ -243,7 +243,8 @@ def number_dtype(type_: ParamType, byteorder: ByteOrder) -> np.dtype[Any]:
     return np.dtype(f"{'<' if byteorder == 'little' else '>'}{kind}{type_.size}")
 
 
-def _length_dtype(width: int, byteorder: ByteOrder) -> np.dtype[Any]:
+def length_dtype(width: int, byteorder: ByteOrder) -> np.dtype[Any]:
+    """The type of a parameter length that takes so many bytes."""
     return np.dtype(f"{'<' if byteorder == 'little' else '>'}u{width}")
 
 

@@ -29,6 +29,8 @@ FORMATS = {
 }
 #: What the tables are written as where OUT is a directory.
 _DIRECTORY_FORMAT = "parquet"
+#: Bytes of a capture that become one row group.
+_TABLE_WINDOW_BYTES = 12 << 20
 
 
 @click.command("export", short_help="Write a capture in another tool's format.")
@@ -156,6 +158,7 @@ def _write_tables(
     needed = choice.needed
     in_filter = () if predicate is None else predicate.fields
     count = export_shares(capture.name, capture.catalog, [*needed, *in_filter])
+    capture.reader.window_bytes = _TABLE_WINDOW_BYTES
     with TableExport(out, format_, choice) as export:
         if count == 1:
             for batch, rows in read_ahead(capture.matches(predicate, fields=needed, internal=False)):

@@ -24,7 +24,7 @@ COMMANDS = {
     "record": "Record the events of source plugins into a capture.",
     "replay": "Give the events of captures once more, as fast as they came or faster.",
     "rules": "Check, list, run, explain and test Falco rules.",
-    "diff": "Compare two sets of alerts.",
+    "diff": "Compare two captures or two sets of alerts.",
     "export": "Write a capture in another tool's format.",
     "sql": "Ask a question in SQL, answered by DuckDB.",
     "merge": "Join captures by time.",

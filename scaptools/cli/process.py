@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Objects made before a garbage collection: importing makes so many, and hardly any garbage.
 _COLLECTION_THRESHOLD = 50_000
+#: How long a thread may keep others from running Python; those that decode, scan and filter hand over all the time.
+_SWITCH_SECONDS = 0.0002
 #: Modules that have no use for pandas here, and the machinery of imports, which asks for others.
 _WITHOUT_PANDAS = ("scaptools", "scap_formats", "pyarrow")
 _MACHINERY = ("importlib", "_frozen_importlib", __name__)
@@ -49,6 +51,7 @@ def _asking() -> str:
 def prepare_process() -> None:
     """Make this process one of the command's."""
     gc.set_threshold(_COLLECTION_THRESHOLD)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # Nothing here does linear algebra, whose threads numpy would start.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.meta_path.insert(0, PandasForPlugins())

@@ -123,7 +123,7 @@ class ChosenRows:
         self.batch = batch
         self.rows = rows
         self._most = len(rows) * 2 > len(batch)
-        self._codes: list[tuple[NDArray[Any], int, NDArray[np.intp], pa.Array]] = []
+        self._codes: list[tuple[NDArray[Any], int, NDArray[np.intp], NDArray[np.int32]]] = []
 
     def column(self, field: BoundField) -> tuple[Column, NDArray[np.intp] | None]:
         """The column of a field, and which of its rows are the chosen ones; None for all."""
@@ -133,13 +133,11 @@ class ChosenRows:
 
     def narrowed(
         self, codes: NDArray[Any], count: int, picked: NDArray[np.intp] | None
-    ) -> tuple[NDArray[np.intp], pa.Array]:
-        """Which of ``count`` values are in use, ascending, and the codes as places among those, null for none."""
-        for known, known_count, used, array in self._codes:
-            if known_count == count and len(array) == len(self.rows) and np.array_equal(known, codes):
-                return used, array
-        import pyarrow as pa
-
+    ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        """Which of ``count`` values are in use, ascending, and the codes as places among those, -1 for none."""
+        for known, known_count, used, places in self._codes:
+            if known_count == count and len(places) == len(self.rows) and np.array_equal(known, codes):
+                return used, places
         chosen = codes if picked is None else codes[picked]
         in_use = np.zeros(count + 1, bool)
         in_use[chosen] = True  # code -1 marks the last entry
@@ -147,9 +145,8 @@ class ChosenRows:
         place = np.full(count + 1, -1, np.int32)
         place[used] = np.arange(len(used), dtype=np.int32)
         places = place[chosen]
-        array = pa.array(places, mask=places < 0 if in_use[-1] else None)
-        self._codes.append((codes, count, used, array))
-        return used, array
+        self._codes.append((codes, count, used, places))
+        return used, places
 
 
 def field_array(field: BoundField, chosen: ChosenRows, *, plain: bool = False) -> pa.Array:
@@ -181,15 +178,18 @@ def _typed_array(column: Column, field: BoundField, wanted: pa.DataType) -> pa.A
     return _texts(column.to_arrow(), field, wanted)
 
 
-def _coded(column: Coded, field: BoundField, wanted: pa.DataType, used: NDArray[np.intp], codes: pa.Array) -> pa.Array:
+def _coded(
+    column: Coded, field: BoundField, wanted: pa.DataType, used: NDArray[np.intp], places: NDArray[np.int32]
+) -> pa.Array:
     """Only values in use are converted, each once, and equal ones become one."""
     import pyarrow as pa
 
     values = _texts(column.values.take(used).to_arrow(), field, pa.string() if wanted != pa.binary() else wanted)
     encoded = values.dictionary_encode()
-    if len(encoded.dictionary) < len(values) or encoded.indices.null_count:
-        codes = encoded.indices.take(codes)
-    array = pa.DictionaryArray.from_arrays(codes, encoded.dictionary)
+    # Place -1 picks the last entry.
+    indices = np.append(np.asarray(encoded.indices.fill_null(-1), np.int32), np.int32(-1)).take(places, mode="wrap")
+    missing = indices < 0 if len(indices) and int(indices.min()) < 0 else None
+    array = pa.DictionaryArray.from_arrays(pa.array(indices, mask=missing), encoded.dictionary)
     return array if pa.types.is_dictionary(wanted) else array.dictionary_decode()
 
 

@@ -53,6 +53,15 @@ RELATIONS: Mapping[str, Relation] = MappingProxyType(
 class Predicate(ABC):
     """A question about one value."""
 
+    #: The table of values asked about last, which all batches may share, and the answers.
+    _latest: tuple[Numbers | Texts, Mask] | None = None
+
+    def answers(self, values: Numbers | Texts, *, few: bool) -> Mask:
+        """The same as `holds`, for a table of values that codes refer to; not to be written to."""
+        if self._latest is None or self._latest[0] is not values:
+            self._latest = values, self.holds(values, few=few)
+        return self._latest[1]
+
     @abstractmethod
     def holds(self, column: Numbers | Texts, *, few: bool = False) -> Mask:
         """The answer for every value, shape ``(n,)``; ``few`` promises that plain Python is fast enough."""
@@ -173,7 +182,7 @@ def matches(predicate: Predicate, column: Column, *, every: bool = False) -> Mas
         few = len(column.values) < FEW_VALUES
         if not few and len(column) < len(column.values):
             return predicate.holds(column.expand())
-        return column.spread(predicate.holds(column.values, few=few))
+        return column.spread(predicate.answers(column.values, few=few))
     if isinstance(column, Lists):
         return gather(predicate.holds(column.values), column, every=every)
     return predicate.holds(column)

@@ -80,7 +80,7 @@ def _linking() -> NDArray[np.bool_]:
 @cache
 def _apart() -> NDArray[np.bool_]:
     unpaired = _mask(lambda event: bool(event.flags & EventFlag.SKIPPARSERESET))
-    return unpaired | _named(("switch", "container", "asyncevent"))
+    return unpaired | _named(("switch", "container", "asyncevent", "pluginevent"))
 
 
 def changes_state(batch: EventBatch) -> NDArray[np.bool_]:

@@ -275,5 +275,15 @@ def test_the_command_reads_standard_input(host: Path, tmp_path: Path) -> None:
     assert done.stderr == f"1 events written to {target}, and 5 that keep the state they need\n"
 
 
+def test_plugin_events_need_no_other_events(tmp_path: Path) -> None:
+    builder = CaptureBuilder()
+    for number in range(6):
+        builder.plugin_event(b"%d" % number)
+    source, target = builder.write(tmp_path / "trail.scap"), tmp_path / "out.scap"
+    made = subset(source, "evt.num in (2, 5)", target)
+    assert (made.chosen_count, made.state_count) == (2, 0)
+    assert [len(batch) for batch in open_reader(target).batches()] == [2]
+
+
 def test_sanitizing_needs_a_target(host: Path) -> None:
     assert scap("filter", WANTED, host, "--sanitize").returncode == 2

@@ -60,15 +60,22 @@ def _native_codes() -> NDArray[np.int64]:
 
 def syscall_codes(group: TypeGroup, dialect: Dialect) -> NDArray[np.int64]:
     """The system call of generic events, -1 where it is not stored or nobody knows it."""
-    numbers = group.table.column(_CODE).numbers()
-    codes = numbers.values.astype(np.int64)
-    codes[~numbers.validity() | (codes >= len(syscall_table().syscalls))] = -1
+    codes = _known_codes(group.table.column(_CODE).numbers())
     if dialect.old_view or group.table.stored <= _NATIVE_CODE:
         return codes
     # A driver that has no code for a system call stores its native number.
     natives, known = group.table.column(_NATIVE_CODE).numbers(), _native_codes()
     unnamed = (codes == 0) & natives.validity() & (natives.values < len(known))
     codes[unnamed] = known[natives.values[unnamed]]
+    return codes
+
+
+def _known_codes(numbers: Numbers) -> NDArray[np.int64]:
+    """The numbers of system calls, -1 for what is none."""
+    codes = numbers.values.astype(np.int64)
+    codes[codes >= len(syscall_table().syscalls)] = -1
+    if numbers.valid is not None:
+        codes[~numbers.valid] = -1
     return codes
 
 
@@ -122,7 +129,10 @@ def _with_system_calls(dialect: Dialect, batch: EventBatch, rows: Rows, coarse: 
     places = np.flatnonzero(batch.header("type", rows) <= max(GENERIC_TYPES))
     index = places if isinstance(rows, slice) and rows == ALL_ROWS else np.arange(len(batch))[rows][places]
     # Enter and exit store the system call alike, so they are one group here.
-    calls = syscall_codes(TypeGroup(event_table().events[0], batch, (index, places)), dialect)
+    if dialect.old_view:
+        calls = _known_codes(batch.leading_numbers(index, 0))
+    else:
+        calls = syscall_codes(TypeGroup(event_table().events[0], batch, (index, places)), dialect)
     codes[places] = np.where(calls < 0, -1, calls + first_syscall)
     return codes
 

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from scaptools.errors import PluginError
 from scaptools.plugins.cloudtrail.records import as_mask
-from scaptools.plugins.cloudtrail.splitting import likely_records, split_records
+from scaptools.plugins.cloudtrail.splitting import split_records
+from scaptools.plugins.cloudtrail.strict import strict_records
 from scaptools.plugins.cloudtrail.timestamps import parse_time
 from scaptools.plugins.contract import EventColumns
 from scaptools.plugins.jsontext import Documents
@@ -36,32 +37,31 @@ def events_of(text: bytes, *, plugin: str) -> Iterator[EventColumns]:
 
     Raises PluginError at a record that is too long, after the events in front of it.
     """
+    strict = strict_records(text)
+    starts, ends = split_records(np.frombuffer(text, np.uint8)) if strict is None else (strict.starts, strict.ends)
     buffer = pa.py_buffer(text)
-    # one pass less where the first guess holds, which shows group by group
-    guess = likely_records(text)
-    starts, ends = split_records(np.frombuffer(text, np.uint8)) if guess is None else guess
     first = 0
     while first < len(starts):
         last = max(int(np.searchsorted(ends, starts[first] + _GROUP, "right")), first + 1)
-        documents = Documents(buffer, starts[first:last], ends[first:last])
-        if guess is not None and not documents.are_objects():
-            # what came before were records, so those of the whole file begin with them
-            guess = None
-            starts, ends = split_records(np.frombuffer(text, np.uint8))
-            continue
-        times, kept = _times(documents)
-        start, end, times = starts[first:last][kept], ends[first:last][kept], times[kept]
-        long = np.flatnonzero(end - start > MAX_PAYLOAD)
-        upto = int(long[0]) if len(long) else len(start)
-        if upto:
-            bounds = zip(start[:upto].tolist(), end[:upto].tolist(), strict=True)
-            data = b"".join([text[left:right] for left, right in bounds])
-            yield EventColumns(data, (end - start)[:upto].astype(np.uint32), times[:upto])
+        start, end = starts[first:last], ends[first:last]
+        found = None if strict is None else strict.times(first, last, passed_over=_INSIGHT.decode())
+        times, kept = _times(Documents(buffer, start, end)) if found is None else found
+        lengths = end - start
+        long = np.flatnonzero(kept & (lengths > MAX_PAYLOAD))
+        if len(long):
+            kept[long[0] :] = False
+        if kept.any():
+            data = _cut(text, start[kept], end[kept]) if strict is None else strict.joined(first, last, kept)
+            yield EventColumns(data, lengths[kept].astype(np.uint32), times[kept])
         if len(long):
             raise PluginError(
-                f"short write: a record of {end[upto] - start[upto]} bytes, at most {MAX_PAYLOAD} fit", plugin=plugin
+                f"short write: a record of {lengths[long[0]]} bytes, at most {MAX_PAYLOAD} fit", plugin=plugin
             )
         first = last
+
+
+def _cut(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> bytes:
+    return b"".join([text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
 
 
 def _times(documents: Documents) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from isal import isal_zlib
-from isal.igzip_lib import IsalError
+from isal import igzip_lib, isal_zlib
 
 from scaptools.errors import PluginError
+from scaptools.plugins.cloudtrail.ahead import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,11 @@ _ZIPPED: Final = ".json.gz"
 MAX_UNZIPPED: Final = 1 << 29
 _CHUNK: Final = 1 << 16
 #: The package's stubs declare the class as if it were an instance.
-_UNZIP_ERROR: Final = cast("type[Exception]", IsalError)
+_UNZIP_ERROR: Final = cast("type[Exception]", igzip_lib.IsalError)
+#: How many times smaller than its text a zipped file can be.
+_MAX_RATIO: Final = 1032
+#: Local files whose texts are in memory: the one being read and the one being unzipped meanwhile.
+_AHEAD: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,11 @@ class LogFiles(ABC):
     @abstractmethod
     def __iter__(self) -> Iterator[LogFile | None]:
         """The files; None says that there is nothing right now. Raises PluginError."""
+
+    def texts(self, *, plugin: str) -> Iterator[bytes | None]:
+        """The texts of the files, empty for one that is damaged; None as above. Raises PluginError."""
+        for file in self:
+            yield None if file is None else text_of(file, plugin=plugin) or b""
 
     def close(self) -> None:  # noqa: B027 - most places hold nothing open
         """Release what the place holds; called once, also after a failure."""
@@ -84,12 +94,25 @@ class LocalFiles(LogFiles):
         """The files, each read when its turn comes. Raises PluginError where one cannot be read."""
         for path in self._paths:
             self.opened += 1
-            try:
-                with open(path, "rb", opener=_open_regular) as file:
-                    data = file.read()
-            except OSError as error:
-                raise PluginError(f"cannot read {path}: {error.strerror or error}", plugin=self._plugin) from error
-            yield LogFile(path, data)
+            yield self._read(path)
+
+    def texts(self, *, plugin: str) -> Iterator[bytes | None]:
+        """The texts of the files, of which the next is unzipped while one is looked at. Raises PluginError."""
+
+        def text(path: str) -> bytes:
+            return text_of(self._read(path), plugin=plugin) or b""
+
+        with closing(in_order(text, self._paths, threads=1, ahead=_AHEAD)) as texts:
+            for found in texts:
+                self.opened += 1
+                yield found
+
+    def _read(self, path: str) -> LogFile:
+        try:
+            with open(path, "rb", opener=_open_regular) as file:
+                return LogFile(path, file.read())
+        except OSError as error:
+            raise PluginError(f"cannot read {path}: {error.strerror or error}", plugin=self._plugin) from error
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -136,6 +159,9 @@ def text_of(file: LogFile, *, plugin: str) -> bytes | None:
     """
     if not file.name.endswith(_ZIPPED):
         return file.data
+    whole = _single_member(file.data)
+    if whole is not None:
+        return whole
     parts: list[bytes] = []
     size = position = 0
     while position < len(file.data) or not parts:
@@ -155,3 +181,19 @@ def text_of(file: LogFile, *, plugin: str) -> bytes | None:
                 raise PluginError(f"{file.name} unzips to more than {MAX_UNZIPPED} bytes", plugin=plugin)
         position -= len(member.unused_data)
     return b"".join(parts)
+
+
+def _single_member(data: bytes) -> bytes | None:
+    """What data unzips to that is one member and tells its size truly, None for any other.
+
+    The room is made once; growing it takes longer than unzipping.
+    """
+    size = int.from_bytes(data[-4:], "little")
+    if size > min(len(data) * _MAX_RATIO, MAX_UNZIPPED):
+        return None
+    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    try:
+        text: bytes = member.decompress(data, size + 1)
+    except _UNZIP_ERROR:
+        return None
+    return text if member.eof and not member.unused_data else None

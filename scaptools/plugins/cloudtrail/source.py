@@ -8,7 +8,7 @@ import numpy as np
 
 from scaptools.plugins.cloudtrail.bucket import BUCKET_SCHEME, BucketFiles
 from scaptools.plugins.cloudtrail.events import events_of
-from scaptools.plugins.cloudtrail.files import LocalFiles, LogFiles, text_of
+from scaptools.plugins.cloudtrail.files import LocalFiles, LogFiles
 from scaptools.plugins.cloudtrail.messages import QUEUE_SCHEME, QueueFiles
 from scaptools.plugins.contract import EventColumns, EventStream
 
@@ -58,12 +58,10 @@ class CloudTrailStream(EventStream):
 
     def __iter__(self) -> Iterator[EventColumns]:
         """Batches of events of one file each. Raises PluginError after what precedes the fault has been handed out."""
-        for file in self._files:
-            if file is None:
+        for text in self._files.texts(plugin=self._plugin):
+            if text is None:
                 yield _NOTHING
-                continue
-            text = text_of(file, plugin=self._plugin)
-            if text is not None:
+            else:
                 yield from events_of(text, plugin=self._plugin)
 
     def progress(self) -> tuple[float, str] | None:

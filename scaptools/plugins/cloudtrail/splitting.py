@@ -26,10 +26,6 @@ _OPEN: Final = 0x7B
 _STRING_OR_BRACE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[{}]', re.DOTALL)
 #: Bytes looked at in one go.
 _PIECE: Final = 1 << 22
-#: What AWS writes in front of the records, and behind them.
-_HEAD: Final = b'{"Records":['
-_TAIL: Final = b"]}"
-_FIRST_NAME: Final = re.compile(rb'\{"[^"\\]*":')
 
 
 def split_records(text: Bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -48,20 +44,6 @@ def split_records(text: Bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             depth = int(depths[-1])
     end = np.concatenate(ends)
     return np.concatenate(starts)[: len(end)], end
-
-
-def likely_records(text: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Where the records begin and end in a file like those AWS writes; None in any other.
-
-    They are told by the name each of them begins with. This is what `split_records` finds if each of them turns out to
-    be an object that parses.
-    """
-    first = _FIRST_NAME.match(text, len(_HEAD)) if text.startswith(_HEAD) and text.endswith(_TAIL) else None
-    if first is None:
-        return None
-    between = array("q", [found.start() + 1 for found in re.finditer(re.escape(b"}," + first[0]), text)])
-    ends = np.append(between, len(text) - len(_TAIL)).astype(np.int64)
-    return np.append(len(_HEAD), ends[:-1] + 1), ends
 
 
 def _pieces(text: Bytes) -> Iterator[tuple[int, int]]:

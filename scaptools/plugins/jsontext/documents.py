@@ -164,12 +164,6 @@ class Documents:
         """Which values are objects."""
         return self._begins(spans, 0x7B)
 
-    def are_objects(self) -> bool:
-        """Whether every document is an object and nothing else, without white space around it."""
-        root = self.root
-        whole = (root.start == self._starts) & (root.end == self._ends)
-        return bool((whole & self.is_object(root)).all())
-
     def is_array(self, spans: Spans) -> Mask:
         """Which values are arrays."""
         return self._begins(spans, 0x5B)

@@ -129,6 +129,8 @@ def test_members_of_a_zipped_file_are_joined() -> None:
         b"\x1f\x8b",
         gzip.compress(b"text", mtime=0)[:-1],
         gzip.compress(b"text", mtime=0)[:-8] + bytes(8),
+        gzip.compress(b"text", mtime=0)[:-8] + bytes(4) + b"\4\0\0\0",
+        gzip.compress(b"text", mtime=0)[:-4] + b"\5\0\0\0",
         gzip.compress(b"text", mtime=0) + b"x",
         gzip.compress(b"text", mtime=0) + bytes(512),
         gzip.compress(b"text", mtime=0) + gzip.compress(b"more", mtime=0)[:9],

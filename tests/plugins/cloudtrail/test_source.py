@@ -162,6 +162,9 @@ def test_waiting_hands_out_what_there_is() -> None:
 
 
 FIRST = b'"eventVersion":"1"'
+KIND = b'"eventType":"x"'
+AT = b'"eventTime":"%b"' % TIME.encode()
+LATER = b'"eventTime":"2030-01-01T00:00:00Z"'
 ODD = st.sampled_from(
     [
         b'{"eventVersion":"2","list":[{"eventVersion":"3"},{"eventVersion":"4"}]}',
@@ -172,6 +175,25 @@ ODD = st.sampled_from(
         b'"eventVersion":"2"}',
         b'{"eventVersion":"2"}}',
         b'{"eventVersion":"2"}]',
+        b"{%b,%b,%b}" % (KIND, AT, LATER),
+        b"{%b,%b,%b}" % (KIND, AT, KIND.replace(b"x", b"AwsCloudTrailInsight")),
+        b"{%b,%b}" % (KIND.replace(b"x", b"AwsCloudTrailInsight"), AT),
+        b'{"event\\u0054ime":"1999-01-01T00:00:00Z",%b,%b}' % (AT, KIND),
+        b'{%b,"list":[{%b}]}' % (KIND, AT),
+        b'{%b,%b,"text":"\\u003c \\u0041 \\\\"}' % (AT, KIND),
+        b'{%b,%b,"text":"\xff\x01"}' % (AT, KIND),
+        b'{%b,%b,"text":"\\ud800 \\q"}' % (AT, KIND),
+        b'{%b,%b,"number":NaN}' % (AT, KIND),
+        b'{%b,%b,"number":1e999}' % (AT, KIND),
+        b'{%b,%b,"number":%b}' % (AT, KIND, b"9" * 400),
+        b'{%b,%b,"deep":%b}' % (AT, KIND, b"[" * 298 + b"]" * 298),
+        b'{%b,%b,"deep":%b}' % (AT, KIND, b"[" * 300 + b"]" * 300),
+        b'{%b,%b,"wide":[%b]}' % (AT, KIND, b",".join([b"{}"] * 400)),
+        b"{%b,%b}" % (AT.replace(b"2025", b"2025-"), KIND),
+        b'{%b,"eventTime":7}' % KIND,
+        b"[{%b,%b}]" % (AT, KIND),
+        b" {%b,%b}" % (AT, KIND),
+        b'{%b,%b}],"Records":[{%b,%b}' % (AT, KIND, LATER, KIND),
         b'["x"]',
         b"",
     ]
@@ -182,9 +204,9 @@ PLAIN = st.integers(0, 9).map(
 
 
 @given(
-    st.lists(PLAIN | PLAIN | PLAIN | ODD, max_size=6),
-    st.sampled_from([b",", b" ,", b", ", b",,"]),
-    st.sampled_from([b"]}", b"] }", b" ]}", b"]}\n", b"", b"]}]}"]),
+    st.lists(PLAIN | PLAIN | ODD, max_size=6),
+    st.sampled_from([b",", b",", b",", b" ,", b", ", b",,"]),
+    st.sampled_from([b"]}", b"]}", b"]}", b"] }", b" ]}", b"]}\n", b"", b"]}]}"]),
     st.sampled_from([200, 1 << 22]),
 )
 def test_files_as_aws_writes_them_give_what_any_do(
@@ -199,5 +221,5 @@ def test_files_as_aws_writes_them_give_what_any_do(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(events, "_GROUP", group)
         ours = found()
-        patch.setattr(events, "likely_records", lambda _: None)
+        patch.setattr(events, "strict_records", lambda _: None)
         assert ours == found()
