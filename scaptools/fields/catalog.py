@@ -6,7 +6,7 @@ The modules that declare fields are imported when a name of their class is looke
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cache, cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,8 @@ class Catalog:
     def __init__(self, plugins: PluginHost | None = None, style: TextStyle = DEFAULT_STYLE) -> None:
         self._given = plugins
         self.style = style
+        # Fields hold on to this and not to the catalog, which, and with it processes of plugins, would end late then.
+        self._plugins = cache(partial(_in_use, plugins))
         self._core = FieldRegistry()
         self._loaded: set[str] = set()
 
@@ -65,12 +67,10 @@ class Catalog:
         """The plugins given, None where every installed one is in use, none of which keeps state."""
         return self._given
 
-    @cached_property
+    @property
     def plugins(self) -> PluginHost:
         """The plugins in use: those given, else every installed one."""
-        from scaptools.plugins.host import default_host
-
-        return default_host() if self._given is None else self._given
+        return self._plugins()
 
     @cached_property
     def registry(self) -> FieldRegistry:
@@ -117,7 +117,7 @@ class Catalog:
         from scaptools.fields.statecontext import StateContext
 
         fields = evt_fields(self.style, StateContext())
-        return (*fields, *EVT_STATE_FIELDS, *event_plugin_fields(lambda: self.plugins))
+        return (*fields, *EVT_STATE_FIELDS, *event_plugin_fields(self._plugins))
 
     def resolve(self, name: str, argument: str | None = None) -> BoundField:
         """Bind a field to its argument. Raises UnknownFieldError, and FormatError where the argument does not fit."""
@@ -148,3 +148,9 @@ class Catalog:
         if event_table().by_name(text) or syscall_table().find_code(text) is not None:
             return None
         return f"unknown event type {text}"
+
+
+def _in_use(given: PluginHost | None) -> PluginHost:
+    from scaptools.plugins.host import default_host
+
+    return default_host() if given is None else given

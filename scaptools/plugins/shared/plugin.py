@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from scaptools.errors import PluginError
@@ -149,6 +150,17 @@ class LibraryFollower(LibraryPlugin, SourcePlugin):
         return LibraryStream(self.session, params, self.source_id)
 
 
+def _further_session(path: str, limits: Limits, config: str) -> Session:
+    """Another process with the same plugin, initialised alike. Raises PluginError."""
+    session = ChildSession(path, limits)
+    try:
+        session.init(config)
+    except BaseException:
+        session.end()
+        raise
+    return session
+
+
 class LibraryExtractor(LibraryPlugin, ExtractorPlugin):
     """A library that extracts fields."""
 
@@ -175,18 +187,14 @@ class LibraryExtractor(LibraryPlugin, ExtractorPlugin):
     def team(self) -> Team:
         """The processes that extract: more than one only where each can do so on its own."""
         if self._team is None:
-            alone = self.keeps_state or not isinstance(self.session, ChildSession)
-            self._team = Team(self.session, self._another, 1 if alone else useful_size())
+            session = self.session
+            # What makes others must not refer to this, or a plugin would be freed late and its process end late.
+            if self.keeps_state or not isinstance(session, ChildSession):
+                self._team = Team(session, lambda: session, 1)
+            else:
+                another = partial(_further_session, self.path, session.limits, self._config)
+                self._team = Team(session, another, useful_size())
         return self._team
-
-    def _another(self) -> Session:
-        session = ChildSession(self.path, self.session.limits if isinstance(self.session, ChildSession) else None)
-        try:
-            session.init(self._config)
-        except BaseException:
-            session.end()
-            raise
-        return session
 
     def end(self) -> None:
         """See `LibraryPlugin.end`."""
