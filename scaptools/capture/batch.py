@@ -172,6 +172,10 @@ class EventBatch:
 
     def types_present(self) -> list[int]:
         """The event types that occur, ascending."""
+        return list(self._types_present)
+
+    @cached_property
+    def _types_present(self) -> list[int]:
         counts = np.bincount(self.header("type"))
         return [int(event_type) for event_type in np.flatnonzero(counts)]
 
