@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import gzip
+import importlib
+import pkgutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+
+import scaptools
 
 pytest.importorskip("distributed")
 Run = Callable[..., Result]
@@ -23,10 +27,15 @@ RULES = """
 def scheduler() -> Iterator[str]:
     import distributed
 
+    # pytest compiles what is imported by way of syntax trees, which Python 3.11 cannot do in two threads at a time; so
+    # everything is there before the cluster has some.
+    for module in pkgutil.walk_packages(scaptools.__path__, "scaptools."):
+        if module.name.startswith(("scaptools.fields", "scaptools.output", "scaptools.filter", "scaptools.rules")):
+            importlib.import_module(module.name)
     with (
         warnings.catch_warnings(),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=60
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=60
         ) as cluster,
     ):
         warnings.simplefilter("ignore")

@@ -72,7 +72,7 @@ def test_a_cluster_that_loses_a_worker_writes_the_same(large: Path, shared_data:
     with (
         warnings.catch_warnings(),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=60
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=60
         ) as cluster,
     ):
         warnings.simplefilter("ignore")
