@@ -172,24 +172,22 @@ class Capture:
         """
         from scaptools.lookahead import first_in_parts, worth_sharing
 
-        def wanted(batch: EventBatch, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-            return rows if narrow is None else narrow(batch, rows)
-
         shared = narrow is None and worth_sharing(self.reader) and not self.reader.has_sidecar
         if shared and self._can_fork(predicate):
             found = first_in_parts(self.reader, lambda batch: _selected(batch, predicate, internal=internal))
             if found is not None:
                 return found
         for batch, rows in self.looked_at(predicate, internal=internal):
-            if len(left := wanted(batch, rows)):
+            left = rows if narrow is None else narrow(batch, rows)
+            if len(left):
                 return batch.first_number + int(left[0])
         return 0
 
     def _can_fork(self, predicate: CompiledFilter) -> bool:
         """Whether a filter says the same of an event in a fork, and where the events before it are not counted."""
-        return all(plugin.survives_fork for plugin in self.catalog.plugins.plugins) and not any(
-            used.remembers or used.name == "evt.num" for used in predicate.fields
-        )
+        if any(used.name == "evt.num" for used in predicate.fields):
+            return False
+        return self.catalog.survives_fork(predicate.fields)
 
     def looked_at(
         self,

@@ -101,6 +101,16 @@ def in_order(
         return [part.result for part in parts]
 
 
+def delivered(portions: Generator[Portion, None, list[R]], take: Callable[[Portion], object]) -> list[R]:
+    """Hand over portions as they come; what the shares of the pass returned."""
+    while True:
+        try:
+            portion = next(portions)
+        except StopIteration as stop:
+            return list(stop.value)
+        take(portion)
+
+
 class _Here:
     """The share of this process."""
 

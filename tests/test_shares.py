@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from scaptools.errors import CorruptedError, ScapError
-from scaptools.shares import WHOLE, Share, in_order, useful_shares
+from scaptools.shares import WHOLE, Share, delivered, in_order, useful_shares
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -31,13 +31,11 @@ def lines(share: Share, count: int = 23) -> Generator[Iterable[bytes], None, int
 
 def collected(count: int, items: int = 23) -> tuple[bytes, list[int]]:
     """What comes out, and what was returned."""
-    found = in_order(lambda share: lines(share, items), count)
-    portions = []
-    while True:
-        try:
-            portions.append(bytes(next(found)))
-        except StopIteration as stop:
-            return b"".join(portions), stop.value
+    portions: list[bytes] = []
+    done = delivered(
+        in_order(lambda share: lines(share, items), count), lambda portion: portions.append(bytes(portion))
+    )
+    return b"".join(portions), done
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from scaptools.cli.following import check_followed, until_interrupted
 from scaptools.cli.options import captures, report_damage
 from scaptools.cli.printing import choose_printing, show_format, standard_output, write_failed
 from scaptools.errors import ExitStatus
-from scaptools.shares import WHOLE, in_order, useful_shares
+from scaptools.shares import WHOLE, delivered, in_order, useful_shares
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -85,21 +86,20 @@ class Selection:
     def look_ahead(self) -> bool:
         """See where wanted events begin, as far as that needs no state; whether there can be any.
 
-        Where there are none the damage has been noted. State, and all that is needed to print, is for those only.
+        The damage of captures without any is noted. State, and all that is needed to print, is for those only.
         """
         if self._follow or self.predicate is None or not all(map(os.path.isfile, self._names)):
             return True
-        choice, damage = self._choice, []
+        choice = self._choice
         narrow = choice.rows if choice.has_bounds else None
         for capture in self.captures():
             if not capture.can_look_ahead(self.predicate):
                 return True
-            self._begins[capture.name] = capture.first_match(self.predicate, internal=choice.internal, narrow=narrow)
-            damage += capture.reader.damage_errors()
-        if any(self._begins.values()):
-            return True
-        self.damage = damage
-        return False
+            begin = capture.first_match(self.predicate, internal=choice.internal, narrow=narrow)
+            self._begins[capture.name] = begin
+            if not begin:
+                self.damage += capture.reader.damage_errors()  # nobody will look at it again
+        return any(self._begins.values())
 
     def matches(
         self, capture: Capture, fields: Sequence[FieldInUse] = (), share: Share = WHOLE
@@ -147,8 +147,7 @@ class Selection:
             or self._choice.counts
             or not all(map(os.path.isfile, self._names))
             or sum(map(os.path.getsize, self._names)) < _WORTH_SHARING
-            or any(used.remembers for used in (*fields, *in_filter))
-            or not all(plugin.survives_fork for plugin in self._catalog.plugins.plugins)
+            or not self._catalog.survives_fork([*fields, *in_filter])
         ):
             return 1
         return useful_shares()
@@ -211,13 +210,7 @@ def _print(selection: Selection, printing: Printing) -> None:
             yield () if gathered is None else printing.renderer.print(gathered)
         return selection.count
 
-    printed = in_order(work, count)
-    while True:
-        try:
-            write_all(file, next(printed))
-        except StopIteration as stop:
-            selection.count = sum(stop.value)
-            return
+    selection.count = sum(delivered(in_order(work, count), partial(write_all, file)))
 
 
 def _all_if_whole(batch: EventBatch, rows: NDArray[np.intp]) -> Rows:

@@ -1,19 +1,17 @@
-"""Sharing: whether an export is worth several processes, and what comes of theirs."""
+"""Sharing: whether an export is worth several processes."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from scaptools.shares import useful_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from scaptools.fields.catalog import Catalog
     from scaptools.fields.needs import FieldInUse
-
-R = TypeVar("R")
 
 #: Captures of fewer bytes are exported before further processes are at work.
 _WORTH_SHARING = 32 << 20
@@ -24,17 +22,7 @@ def export_shares(capture: str, catalog: Catalog, fields: Sequence[FieldInUse]) 
     if (
         not os.path.isfile(capture)  # noqa: PTH113 - it may be a URL
         or os.path.getsize(capture) < _WORTH_SHARING  # noqa: PTH202
-        or any(used.remembers for used in fields)
-        or not all(plugin.survives_fork for plugin in catalog.plugins.plugins)
+        or not catalog.survives_fork(fields)
     ):
         return 1
     return useful_shares()
-
-
-def results(items: Generator[object, None, list[R]]) -> list[R]:
-    """What the shares of a pass returned; what they yield is not wanted."""
-    while True:
-        try:
-            next(items)
-        except StopIteration as stop:
-            return list(stop.value)

@@ -48,14 +48,13 @@ from scaptools.export.pcapng import (
     text_tags,
 )
 from scaptools.export.processes import NO_PROCESS, ProcessTable
-from scaptools.export.sharing import results
 from scaptools.export.sockets import Act, SocketCalls
 from scaptools.export.spool import PacketSpool, deliver
 from scaptools.fields.inorder import needs_with_plugins, with_plugins
 from scaptools.fields.needs import needs_of, with_state
 from scaptools.fields.plugin import SYSCALL_SOURCE
 from scaptools.plugins.events import plugin_events
-from scaptools.shares import in_order
+from scaptools.shares import delivered, in_order
 from scaptools.state.attached import state_of
 
 if TYPE_CHECKING:
@@ -191,7 +190,8 @@ class WiresharkExport:
             self._spool.flush()
             return _Made(self._interfaces, self._spool.runs, self.result)
 
-        first, *others = results(in_order(work, len(self._spools)))
+        # Everything is in the spools; nothing is handed over.
+        first, *others = delivered(in_order(work, len(self._spools)), lambda _portion: None)
         for spool, made in zip(self._spools[1:], others, strict=True):
             spool.runs = made.runs
             first.result.shortened += made.result.shortened

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from scaptools.fields.model import BoundField, Field
+    from scaptools.fields.needs import FieldInUse
     from scaptools.fields.paramtext.style import Dialect, TextStyle
     from scaptools.plugins.host import PluginHost
 
@@ -71,6 +72,12 @@ class Catalog:
     def plugins(self) -> PluginHost:
         """The plugins in use: those given, else every installed one."""
         return self._plugins()
+
+    def survives_fork(self, fields: Iterable[FieldInUse]) -> bool:
+        """Whether fields and the plugins in use say the same of an event in forks, each asked about some of them."""
+        return not any(used.remembers for used in fields) and all(
+            plugin.survives_fork for plugin in self.plugins.plugins
+        )
 
     @cached_property
     def registry(self) -> FieldRegistry:

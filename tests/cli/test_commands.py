@@ -69,6 +69,16 @@ def test_limit_and_several_captures(capture: Path) -> None:
     assert len(scap("dump", "-r", capture, capture).stdout.splitlines()) == 12
 
 
+def test_damage_is_told_of_captures_without_a_match_too(capture: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.scap"
+    cut.write_bytes(CaptureBuilder().event("close", [b"\1" * 8]).to_bytes() + bytes(40))
+    alone = scap("filter", "evt.type=open", cut)
+    both = scap("filter", "evt.type=open", cut, capture)
+    assert alone.stdout == ""
+    assert both.stdout == scap("filter", "evt.type=open", capture).stdout != ""
+    assert alone.stderr.count(str(cut)) == both.stderr.count(str(cut)) == 1
+
+
 def test_exit_code_option(capture: Path) -> None:
     assert scap("filter", "--exit-code", "evt.num>100", capture).returncode == 1
     assert scap("filter", "--exit-code", "evt.num=1", capture).returncode == 0
